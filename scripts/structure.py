@@ -26,8 +26,8 @@ SHIMS = (
     *(f"{name}/__init__" for name in ("server", "launcher", "relay")),
 )
 """Modules at import paths of the released API."""
-NAMEDTUPLE = ("_replace", "_asdict", "_fields", "_field_defaults", "_make")
-"""Public methods of named tuples."""
+DOCUMENTED = ("_replace", "_asdict", "_fields", "_field_defaults", "_make", "_current_frames")
+"""Names that Python documents as public: of named tuples, and of sys."""
 PRIVATE = PACKAGE / "transport" / "private.py"
 """The one module that may use names which dependencies do not promise."""
 FOREIGN = {
@@ -103,7 +103,7 @@ def private_names() -> Iterator[str]:
 
 
 def _is_private(name: str) -> bool:
-    return name.startswith("_") and not name.endswith("__") and name not in NAMEDTUPLE
+    return name.startswith("_") and not name.endswith("__") and name not in DOCUMENTED
 
 
 def _is_own(node: ast.expr) -> bool:

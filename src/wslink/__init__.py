@@ -1,13 +1,13 @@
-"""The live link between a Python process and a browser: RPC, publish/subscribe and binary over one WebSocket.
+"""A live link between a Python process and the browser: RPC, publish/subscribe and binary data over one WebSocket.
 
-Names are imported on first use, so that `import wslink` stays light.
+Public names are imported on first use, so that `import wslink` is cheap.
 """
 
 from __future__ import annotations
 
 from wslink.version import __version__
 
-TYPE_CHECKING = False  # as type checkers know it; to import it from typing would cost more than all the rest
+TYPE_CHECKING = False  # type checkers treat it as True; importing `typing` would cost more than the rest of this module
 if TYPE_CHECKING:
     from typing import Any
 

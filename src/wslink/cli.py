@@ -1,4 +1,4 @@
-"""The command line: `wslink COMMAND ...`. Each command is a module's own and is imported when it is called."""
+"""The command line: `wslink COMMAND ...`. Each command is a module that is imported when the command is run."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ COMMANDS = {
     "doctor": ("wslink.tools.doctor", "find what breaks between here and a server"),
     "relay": ("wslink.relay.cli", "carry WebSockets to servers that browsers cannot reach"),
 }
-"""Each command's module, which has a `main`, and what it does."""
+"""The module of each command, which has a `main`, and the command's summary."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code. docs/tools.md has what each means."""
+    """Run the command line and return the exit code. docs/tools.md documents the codes."""
     try:
         arguments = _parser().parse_args(argv)
         module = importlib.import_module(COMMANDS[arguments.command][0])

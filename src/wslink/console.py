@@ -1,6 +1,8 @@
-"""Lines on standard output and standard error, which a process may not have: windowed programs and services start
-without them, and the reader of a pipe may have gone. A server starts all the same; a command that is for its output
-ends."""
+"""Writing to standard output and standard error, which a process may not have.
+
+Windowed programs and services start without them, and the reader of a pipe may have gone. Servers carry on without
+output; commands whose purpose is their output end.
+"""
 
 from __future__ import annotations
 
@@ -11,37 +13,38 @@ import sys
 from typing import TextIO
 
 INTERRUPTED = 130
-"""The exit code of a command that was ended before it had done what it was for, as a shell has it for SIGINT."""
+"""The exit code of a command that was interrupted before it finished, as shells report SIGINT."""
 UNREAD = 141
-"""The exit code of a command whose output nobody reads any more, as a shell has it for SIGPIPE."""
+"""The exit code of a command whose output is no longer read, as shells report SIGPIPE."""
 _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""What steers terminals, or changes the order in which text is read. Servers and their clients choose much of what
-commands print."""
+"""Characters that control terminals or change the direction of text. Much of what commands print comes from servers and
+their clients."""
 
 
 class NobodyReads(Exception):
-    """The reader of standard output has gone: `wslink watch ... | head`."""
+    """Standard output is a pipe that is no longer read, as with `wslink watch ... | head`."""
 
 
 def say(text: str) -> None:
-    """Write a line to standard output, at once. Nothing where there is none, or nobody reads it. Never raises."""
+    """Print a line to standard output and flush it. Never raises; does nothing if there is no output or no reader."""
     _try(sys.stdout, text)
 
 
 def complain(text: str) -> None:
-    """Write a line to standard error, as `say` does to standard output."""
+    """Print a line to standard error, in the same way as `say`."""
     _try(sys.stderr, text)
 
 
 def put(text: str, document: bool = False) -> None:
-    """Write to standard output what a command is for. Nothing where there is none.
+    """Print the output of a command. Does nothing if there is no standard output.
 
     Args:
-        document: that other programs read it: UTF-8, whatever the locale, and unchanged, except on a terminal.
+        document: the output is meant for other programs. It is encoded in UTF-8 whatever the locale, and control
+            characters are kept, except on a terminal.
 
     Raises:
-        NobodyReads: its reader has gone.
-        OSError: it cannot be written: the disk is full.
+        NobodyReads: the reader of standard output has gone.
+        OSError: the output cannot be written, for example to a full disk.
     """
     stream = sys.stdout
     if stream is None:
@@ -63,12 +66,12 @@ def put(text: str, document: bool = False) -> None:
 
 
 def plain(text: str) -> str:
-    """A text with escapes, as JSON has them, in place of what steers terminals; lines and tabs stay."""
+    """Replace control characters in `text` by JSON escapes. Line breaks and tabs are kept."""
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def settle() -> None:
-    """Write what is still held: Python fails at its end, with a traceback, where nobody reads that."""
+    """Flush both streams. Without this, Python would fail with a traceback at exit if nobody reads them."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             try:
@@ -84,7 +87,7 @@ def _try(stream: TextIO | None, text: str) -> None:
         _write(stream, text)
     except BrokenPipeError:
         _discard(stream)
-    except (OSError, ValueError, AttributeError):  # it is full, closed, or an object of the application's
+    except (OSError, ValueError, AttributeError):  # a full disk, a closed stream, or an object of the application
         pass
 
 
@@ -95,8 +98,8 @@ def _write(stream: TextIO, text: str) -> None:
 
 
 def _discard(stream: TextIO) -> None:
-    """Let what is written to a pipe without a reader go nowhere. Otherwise Python fails with exit code 120 at its end,
-    when it flushes what the stream still holds."""
+    """Redirect a pipe without a reader to the null device. Otherwise Python exits with code 120 when it flushes the
+    stream."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

@@ -1,28 +1,28 @@
-"""Every error of wslink, in one tree.
+"""All exceptions of wslink, in one tree.
 
 WslinkError
-├── PeerError                the peer sent something this side refuses; becomes an error response
+├── PeerError                the peer sent something that this side refuses; sent back as an error response
 │   ├── ParseError           -32700  a frame or message cannot be decoded
-│   ├── InvalidRequest       -32600  it decodes, but is not a message this side accepts
-│   ├── MethodNotFound       -32601  no such method
-│   ├── InvalidParams        -32602  arguments, a filter or a topic are refused
-│   ├── AuthenticationError  -32000  wrong secret, or anything but hello before a good hello
-│   ├── NotAuthorized        -32004  the application does not let this client do it
+│   ├── InvalidRequest       -32600  a message was decoded, but is not one that this side accepts
+│   ├── MethodNotFound       -32601  there is no such method
+│   ├── InvalidParams        -32602  the arguments, a filter or a topic are refused
+│   ├── AuthenticationError  -32000  the secret is wrong, or a message came before a successful hello
+│   ├── NotAuthorized        -32004  the application does not allow this client to do it
 │   ├── LimitExceeded        -32003  a named limit was reached
-│   └── Superseded           -32801  a newer call of a latest-wins method took the place of one that waited
-├── MethodError              raised by a method to fail with a message and data of its own
+│   └── Superseded           -32801  a newer call of a latest-wins method replaced one that was waiting
+├── MethodError              raised by a method to fail with its own message and data
 ├── NotSerializable          a value cannot be encoded; names its type
-├── UsageError               this side called the library wrongly
-│   └── ConfigurationError   a configuration file is wrong; names the file, line, key and what is allowed
-├── BrokerError              the broker between workers cannot be reached, or has taken too little for too long
-├── LaunchError              a launcher did not start a session; becomes the response to the request
+├── UsageError               the application misused this library
+│   └── ConfigurationError   a configuration file is invalid; names the file, line, key and allowed values
+├── BrokerError              the broker between workers cannot be reached, or accepts too little
+├── LaunchError              a launcher did not start a session; sent as the response to the request
 │   ├── RequestRefused       4xx  the request is at fault
-│   ├── NoResources          503  every port is taken
-│   └── StartFailed          503  the process ended, or was not ready in time
+│   ├── NoResources          503  all ports are in use
+│   └── StartFailed          503  the process exited, or was not ready in time
 ├── ClientGone               a client that was called left for good before it responded
-└── LinkError                what a caller sees
+└── LinkError                what callers of a link see
     ├── CallError            the other end responded with an error
-    ├── ConnectionClosed     the connection ended, or could not be made
+    ├── ConnectionClosed     the connection ended, or could not be established
     └── SubscriptionOverflow a subscriber was too slow for its buffer
 
 The codes are those of docs/protocol/messages.md.
@@ -53,26 +53,27 @@ CLIENT_ERROR = -32099
 
 
 MAX_DETAIL = 4096
-"""Characters of a raised exception's text that an error quotes."""
+"""Characters of an exception's text that an error response quotes."""
 
 
 def as_code(code: object) -> int:
-    """The code of an error as it is sent: an integer that JavaScript can hold; -32001 in place of anything else."""
+    """Return an error code as it is sent: an integer that JavaScript can represent, or -32001 instead of anything
+    else."""
     return code if type(code) is not bool and isinstance(code, int) and abs(code) < 2**53 else EXCEPTION_ERROR
 
 
 class WslinkError(Exception):
-    """Base of every error of this package."""
+    """Base class of all exceptions of this package."""
 
 
 class PeerError(WslinkError):
-    """The peer is at fault. Carries the error that is sent to it.
+    """The peer is at fault. Carries the error response that is sent to it.
 
     Attributes:
-        code: the code of the error response.
-        message: its message.
-        data: its data; None sends none.
-        id: the id of the message at fault, where it could be read: the error responds to that call (ERR-5).
+        code: the error code.
+        message: the error message.
+        data: the error data; None if there is none.
+        id: the id of the message at fault, if it could be read: the error is the response to that call (ERR-5).
     """
 
     code = INVALID_REQUEST
@@ -117,15 +118,15 @@ class Superseded(PeerError):
 
 
 class MethodError(WslinkError):
-    """Raise it in a method to choose the error that its caller gets (ERR-3).
+    """Raised by methods to choose the error that the caller receives (ERR-3).
 
-    A subclass with a `code`, and an annotation of `data` where that has a type, is an error that a method can declare:
-    `@app.method("a.b", errors=[TooSteep])`.
+    A subclass with a `code` is an error that methods can declare, as in `@app.method("a.b", errors=[TooSteep])`. It may
+    annotate `data` with a type.
 
     Args:
-        message: the message of the error.
-        data: any value that can be encoded; None sends none.
-        code: the error code, by default that of the class, which is -32001.
+        message: the error message.
+        data: any value that can be encoded; None if there is none.
+        code: the error code; by default that of the class, which is -32001.
     """
 
     code: int = EXCEPTION_ERROR
@@ -133,7 +134,7 @@ class MethodError(WslinkError):
     data: Any
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Defaults for a subclass whose `__init__` does not call this one."""
+        """Set defaults, for subclasses whose `__init__` does not call this class's."""
         error = super().__new__(cls, *args, **kwargs)
         error.message, error.data = cls.__name__, None
         return error
@@ -151,8 +152,10 @@ class NotSerializable(WslinkError, TypeError):
 
 
 class BrokerError(WslinkError):
-    """The broker between workers cannot be reached, or too much waits for it. Raised to the publisher; the publication
-    is then sent to no client."""
+    """The broker between workers cannot be reached, or too much is already waiting for it.
+
+    It is raised to the publisher. The publication is then not sent to any client.
+    """
 
 
 class UsageError(WslinkError, ValueError):
@@ -160,10 +163,10 @@ class UsageError(WslinkError, ValueError):
 
 
 class ConfigurationError(UsageError):
-    """A configuration file is wrong.
+    """A configuration file is invalid.
 
     Attributes:
-        problems: one sentence for each, with the file, the line, the key and what is allowed.
+        problems: one sentence for each problem, with the file, the line, the key and what is allowed.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -172,7 +175,8 @@ class ConfigurationError(UsageError):
 
 
 class LaunchError(WslinkError):
-    """A launcher did not start a session. The response to the client holds no command, secret or path of the launcher.
+    """A launcher did not start a session. The response to the client contains no command, secret or path of the
+    launcher.
 
     Attributes:
         status: the HTTP status of the response.
@@ -187,10 +191,10 @@ class LaunchError(WslinkError):
 
 
 class RequestRefused(LaunchError):
-    """The request is at fault. Its `status` is 400 unless given.
+    """The request is at fault. Its `status` is 400 unless specified.
 
     Attributes:
-        retry_after: seconds after which it may be tried again; 0 where waiting does not help.
+        retry_after: seconds after which the client may retry; 0 if retrying does not help.
     """
 
     def __init__(self, message: str, status: int = 400, retry_after: float = 0) -> None:
@@ -200,14 +204,14 @@ class RequestRefused(LaunchError):
 
 
 class NoResources(LaunchError):
-    """Every port is taken. Trying again later may help."""
+    """All ports are in use. Retrying later may help."""
 
 
 class StartFailed(LaunchError):
-    """The process ended, could not be started, or was not ready in time.
+    """The process exited, could not be started, or was not ready in time.
 
     Attributes:
-        exit_code: how it ended; None where it did not end by itself.
+        exit_code: the exit code; None if the process did not exit by itself.
         log: the end of its output, without secrets.
     """
 
@@ -230,7 +234,7 @@ class ClientGone(WslinkError, ConnectionError):
 
 
 class LinkError(WslinkError):
-    """Base of the errors that calls and links raise."""
+    """Base class of the exceptions that calls and links raise."""
 
 
 class CallError(LinkError):
@@ -252,10 +256,10 @@ class CallError(LinkError):
 
 
 class ConnectionClosed(LinkError, ConnectionError):
-    """The connection ended, or could not be made.
+    """The connection ended, or could not be established.
 
     Attributes:
-        code: the WebSocket close code, 1006 where none was received.
+        code: the WebSocket close code; 1006 if none was received.
         reason: the other side's reason, or why it could not be reached.
     """
 
@@ -266,9 +270,9 @@ class ConnectionClosed(LinkError, ConnectionError):
 
 
 class SubscriptionOverflow(LinkError):
-    """A subscriber fell too far behind while its link had to read on; the subscription has ended."""
+    """A subscriber fell too far behind while its link had to keep reading. The subscription has ended."""
 
 
 RAISED: tuple[type[BaseException], ...] = (Exception, SystemExit, KeyboardInterrupt)
-"""What a function of the application may raise without an end to more than what it was called for: an event loop stops
-at the latter two. A task that is cancelled still ends."""
+"""What a function of the application may raise without affecting anything but its own call. Event loops stop at the
+latter two. CancelledError is not included: a cancelled task ends."""

@@ -1,4 +1,4 @@
-"""Names and addresses of hosts."""
+"""Host names and addresses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def is_address(host: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` is a name or an address of this machine's loopback interface."""
+    """Whether `host` is a name or an address of the loopback interface."""
     name = host.lower().rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -23,7 +23,8 @@ def is_loopback(host: str) -> bool:
 
 
 def ascii_name(host: str) -> str:
-    """`host` as browsers write it: in small letters, and what is not ASCII in Punycode (bücher.example)."""
+    """Return `host` as browsers send it: in lower case, with Punycode for other characters than ASCII
+    (bücher.example)."""
     dot = "." if host.startswith(".") else ""
     try:
         return dot + host.lower().removeprefix(".").encode("idna").decode()
@@ -32,7 +33,7 @@ def ascii_name(host: str) -> str:
 
 
 def without_brackets(host: str) -> str:
-    """`host`, or the address in it where that stands in brackets, as in an URL."""
+    """Return `host` without the brackets that enclose an IPv6 address in a URL."""
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 

@@ -20,35 +20,38 @@ _COMPAT = {
     "replaceList replaceVariables sample_config_file start startWebServer validateKeySet",
     "wslink.relay": "main WsHandler",
 }
-"""Names of the released API in packages that have other contents now."""
+"""Names of the released API in packages whose contents have changed since."""
 
 
 def load(name: str) -> ModuleType:
-    """Import a module with its dependencies, without garbage collections: they would take a twelfth of a server's start
-    (12 of 145 ms) and find nothing. The imported objects count as old afterwards, since they stay. Other threads go
-    without collections meanwhile, for the fraction of a second that it takes."""
+    """Import a module and its dependencies with garbage collection switched off.
+
+    Collections would take a twelfth of a server's start (12 of 145 ms) and find nothing. The imported objects are moved
+    to the oldest generation afterwards, since they stay. Other threads run without collections in the meantime, which
+    takes a fraction of a second.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
         return importlib.import_module(name)
     finally:
         if enabled:
-            if not gc.get_freeze_count():  # the application has not frozen what it has, which would be undone
+            if not gc.get_freeze_count():  # `unfreeze` would undo a freeze by the application
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
 
 
 FORK_PATIENCE = 5.0
-"""Seconds for which a fork waits for an import in a thread."""
+"""Seconds that a fork waits for an import in another thread."""
 
 _importing = threading.RLock()
 _forking = threading.local()
 
 
 def load_in_thread(name: str) -> ModuleType:
-    """`load` in a thread of this package's own. A fork waits for it: the new process would have the locks of the
-    modules that are being imported without the thread that releases them, and would hang where it imports one."""
+    """Like `load`, for threads of this package. A fork waits for it: otherwise the child would inherit import locks
+    without the thread that releases them, and hang at its next import of those modules."""
     with _importing:
         return load(name)
 
@@ -67,7 +70,8 @@ if hasattr(os, "register_at_fork"):
 
 
 def compat(package: str) -> Callable[[str], Any]:
-    """The `__getattr__` of `package`: the names that the released API has there, out of `wslink.compat`."""
+    """Return the `__getattr__` of `package`, which finds the names that the released API has there in
+    `wslink.compat`."""
     names = _COMPAT[package].split()
 
     def find(name: str) -> Any:

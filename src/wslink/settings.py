@@ -1,4 +1,4 @@
-"""Options, each declared once: keywords, the command line, environment variables and docs/settings.md derive from the
+"""Options, each declared once: keywords, command-line flags, environment variables and docs/settings.md derive from the
 declaration. The environment is read when a server is created, never at import."""
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ OptionsT = TypeVar("OptionsT")
 
 BOM = "\ufeff"
 READY_MSG = "wslink: Starting factory"
-"""The line that says that a server accepts, unless WSLINK_READY_MSG gives another."""
+"""The line that a server prints once it accepts connections, unless WSLINK_READY_MSG overrides it."""
 STOP_TIMEOUT = 5.0
-"""Seconds after which a server that stops does not wait for calls any longer, unless it is given another number."""
+"""Default number of seconds that a stopping server waits for calls to end."""
 
 
 # Declarations ---------------------------------------------------------------
@@ -44,17 +44,17 @@ def option(
     env_may_be_empty: bool = False,
     choices: Sequence[str] = (),
 ) -> Any:
-    """A field of a frozen dataclass of options.
+    """Declare a field of a frozen dataclass of options.
 
     Args:
-        default: its type is the option's: str, int, float, bool, or a tuple of str.
-        help_: what it means, as the command line and the docs say it.
-        flags: of the command line; none for an option that has none.
-        env: its environment variable.
-        metavar: what stands for the value in the command line's help.
+        default: its type is the type of the option: str, int, float, bool, or a tuple of str.
+        help_: the description, for the command line and the docs.
+        flags: command-line flags, if any.
+        env: the environment variable, if any.
+        metavar: the placeholder for the value in the command line's help.
         least, most: the bounds of a number.
-        env_may_be_empty: whether the variable counts where it is set to nothing.
-        choices: the strings that are allowed, if not any is.
+        env_may_be_empty: whether an empty environment variable counts as a value.
+        choices: the allowed strings; any string if there are none.
     """
     names = ("help", "flags", "env", "metavar", "least", "most", "env_may_be_empty", "choices")
     values = (help_, tuple(flags), env, metavar, least, most, env_may_be_empty, tuple(choices))
@@ -62,10 +62,10 @@ def option(
 
 
 def read_options(options: type[OptionsT], environment: Mapping[str, str], given: Mapping[str, Any]) -> OptionsT:
-    """An instance of `options`: what is `given`, then the environment's values, then the defaults.
+    """Create an instance of `options` from the values in `given`, then the environment, then the defaults.
 
     Raises:
-        UsageError: naming the setting that is unknown or malformed, and what is allowed.
+        UsageError: a setting is unknown or malformed. The message names it and says what is allowed.
     """
     declared = {one.name: one for one in dataclasses.fields(options)}  # type: ignore[arg-type]
     for name in given:
@@ -78,24 +78,25 @@ def read_options(options: type[OptionsT], environment: Mapping[str, str], given:
 
 
 def read_option(options: type[Any], name: str, environment: Mapping[str, str] | None = None) -> Any:
-    """One option of `options`: the environment's value, or the default. Raises UsageError, as `read_options`."""
+    """Read one option of `options` from the environment, or return its default. Raises UsageError, like
+    `read_options`."""
     declared = next(one for one in dataclasses.fields(options) if one.name == name)
     return _of_environment(declared, os.environ if environment is None else environment)
 
 
 def _of_environment(one: dataclasses.Field[Any], environment: Mapping[str, str]) -> Any:
-    """The value of an option that is not given. Raises UsageError."""
+    """Return the value of an option that was not passed. Raises UsageError."""
     variable = one.metadata["env"]
     text = environment.get(variable) if variable else None
     if text is not None and not isinstance(one.default, str):
-        text = text.strip()  # what is blank is not set
+        text = text.strip()  # a blank variable counts as unset
     if text or (text is not None and one.metadata["env_may_be_empty"]):
         return _checked(one, variable, parse(variable, text, type(one.default)))
     return one.default
 
 
 def add_options(parser: argparse.ArgumentParser, options: type[Any]) -> None:
-    """Add a flag for every option that has one. What is not given is absent from the result."""
+    """Add a flag for every option that has one. Flags that are not used are absent from the result."""
     import argparse
 
     for one in dataclasses.fields(options):
@@ -113,7 +114,7 @@ def add_options(parser: argparse.ArgumentParser, options: type[Any]) -> None:
 
 
 def _checked(one: dataclasses.Field[Any], source: str, value: Any) -> Any:
-    """`value`, which comes from `source`, as the option wants it. Raises UsageError."""
+    """Convert and check `value` for an option; errors name its `source`. Raises UsageError."""
     kind = type(one.default)
     if kind is str and isinstance(value, os.PathLike):
         value = os.fspath(value)
@@ -151,10 +152,10 @@ def _help(one: dataclasses.Field[Any]) -> str:
 
 
 def parse(name: str, text: str, kind: type) -> Any:
-    """The value of the variable `name`, as `kind`: bool, str, int or float.
+    """Parse the value of the variable `name` as `kind`: bool, str, int or float. Integers may be written like `1e6`.
 
     Raises:
-        UsageError: naming the variable, if a number is needed and `text` is none.
+        UsageError: `text` is not a number where one is needed. The message names the variable.
     """
     if kind is bool:
         return _flag(name, without_line_end(text).strip().lower())
@@ -162,13 +163,15 @@ def parse(name: str, text: str, kind: type) -> Any:
         return without_line_end(text)
     try:
         number = float(text)
-        return int(number) if kind is int else number
+        if kind is float or number.is_integer():
+            return kind(number)
     except (ValueError, OverflowError):
-        raise UsageError(f"{name} is {text!r}: a number is needed") from None
+        pass
+    raise UsageError(f"{name} is {text!r}: a {'whole ' if kind is int else ''}number is needed")
 
 
 def _flag(name: str, text: str) -> bool:
-    """A word, or a number as released servers take it. Raises UsageError."""
+    """Parse a boolean: a word, or a number as released servers accept it. Raises UsageError."""
     if text in _FLAGS:
         return _FLAGS[text]
     try:
@@ -181,32 +184,32 @@ _FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "o
 
 
 def read(name: str, kind: type, default: Any, environment: Mapping[str, str] | None = None) -> Any:
-    """The variable `name` as `kind`, or `default` where it is unset or empty; blanks count as
-    unset, too, unless it is text. Raises UsageError."""
+    """Read the variable `name` as `kind`, or return `default` if it is unset or empty. For kinds other than str, blanks
+    count as empty, too. Raises UsageError."""
     text = (os.environ if environment is None else environment).get(name, "")
     return parse(name, text, kind) if (text if kind is str else text.strip()) else default
 
 
 def without_line_end(text: str) -> str:
-    """`text` without what editors and shells of other systems leave around it: a byte order mark, CR and LF."""
+    """Strip what editors and shells of other systems leave around `text`: a byte order mark, CR and LF."""
     return text.removeprefix(BOM).rstrip("\r\n")
 
 
 def origins() -> tuple[str, ...]:
-    """The pages that WSLINK_ORIGINS lets connect, beside those of the server's own origin. Raises UsageError."""
+    """The origins that WSLINK_ORIGINS allows to connect, in addition to the server's own. Raises UsageError."""
     return split_origins(os.environ.get("WSLINK_ORIGINS", ""))
 
 
 def split_names(text: str) -> tuple[str, ...]:
-    """The host names in a list that is separated by commas. Raises UsageError, as `check_name`."""
+    """Split a comma-separated list of host names. Raises UsageError, like `check_name`."""
     return tuple(check_name(one.strip()) for one in without_line_end(text).split(",") if one.strip())
 
 
 def check_name(text: str) -> str:
-    """A host's name as browsers ask by it, an address, ".example.org" for all names below it, or "*" for every name.
+    """Check a host name as browsers send it, an address, ".example.org" for all names below it, or "*" for every name.
 
     Raises:
-        UsageError: for anything else, by which nobody would ask.
+        UsageError: `text` is none of these, so no request would match it.
     """
     if text == "*" or is_address(text):
         return text
@@ -223,15 +226,15 @@ _NAME = re.compile(r"\.?[\w-]+(\.[\w-]+)*", re.ASCII)
 
 
 def split_origins(text: str) -> tuple[str, ...]:
-    """The origins in a list that is separated by commas. Raises UsageError, as `check_origin`."""
+    """Split a comma-separated list of origins. Raises UsageError, like `check_origin`."""
     return tuple(check_origin(one.strip()) for one in without_line_end(text).split(",") if one.strip())
 
 
 def check_origin(text: str) -> str:
-    """`text`, if it is an origin such as "https://example.org" or "http://localhost:*", or "*" for every page.
+    """Check an origin such as "https://example.org" or "http://localhost:*", or "*" for every page.
 
     Raises:
-        UsageError: for anything else, which would match no page.
+        UsageError: `text` is neither, so no page would match it.
     """
     if text == "*":
         return text
@@ -250,10 +253,10 @@ def check_origin(text: str) -> str:
 
 
 def read_headers(path: str) -> dict[str, str]:
-    """The response headers in a JSON file; {} if `path` is empty.
+    """Read response headers from a JSON file; {} if `path` is empty.
 
     Raises:
-        UsageError: if it cannot be read or is not a map from strings to strings.
+        UsageError: the file cannot be read, or is not a map from strings to strings.
     """
     if not path:
         return {}
@@ -270,7 +273,7 @@ def read_headers(path: str) -> dict[str, str]:
 
 
 def is_header(name: object, value: object) -> bool:
-    """Whether a request or a response can have a header of that name and value (RFC 9110, 5.1 and 5.5)."""
+    """Whether HTTP allows a header with this name and value (RFC 9110, 5.1 and 5.5)."""
     if not isinstance(name, str) or not isinstance(value, str):
         return False
     return _HEADER.fullmatch(name) is not None and value.replace("\t", " ").isprintable()

@@ -1,4 +1,4 @@
-"""For tests of what is written against a wslink server: a recording in its place."""
+"""Helpers for testing code that talks to a wslink server: play a recording in place of the server."""
 
 from __future__ import annotations
 
@@ -21,20 +21,22 @@ async def replay(
     strict: bool = True,
     timeout: float = 10.0,
 ) -> AsyncIterator[Link]:
-    """Play a recording inside of this process: `async with replay("run.wsrec") as link`.
+    """Play a recording inside this process: `async with replay("run.wsrec") as link`.
 
-    Calls are answered as they were recorded, and subscriptions get what was published, from the first subscription on.
+    Calls return what was recorded for them. Recorded publications are delivered from the first subscription on.
 
     Args:
         path: the recording.
-        client: whose view is played: a client's id, or "all"; the client that was sent most unless given.
-        speed: seconds of the recording per second; all at once unless given, and 0 only by `wslink.replay.step`.
-        strict: fail calls whose arguments are not recorded; otherwise they get the newest response of their method.
+        client: the client whose view is played: a client id, or "all". By default it is the client that was sent most.
+        speed: recorded seconds per second. By default everything is played at once; with 0, only `wslink.replay.step`
+            advances the recording.
+        strict: fail calls whose arguments are not in the recording. Otherwise they return the latest response of their
+            method.
         timeout: seconds for hello.
 
     Raises:
-        OSError: it cannot be read.
-        UsageError: it is no recording, or damaged; or it knows no such client.
+        OSError: the file cannot be read.
+        UsageError: the file is not a recording, is damaged, or does not contain that client.
     """
     played = Replay(open_tape(path, client), speed=speed, strict=strict)
     async with played.app.connect(timeout=timeout) as link:

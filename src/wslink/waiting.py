@@ -1,4 +1,4 @@
-"""Waiting with a limit."""
+"""Waiting with a timeout."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ ResultT = TypeVar("ResultT")
 
 
 async def within(awaitable: Awaitable[ResultT], seconds: float | None) -> ResultT:
-    """The result of `awaitable`, which is cancelled where that takes longer; None waits as long as it takes.
+    """Return the result of `awaitable`, or cancel it after `seconds`. With None it waits indefinitely.
 
-    As `asyncio.wait_for`, which up to Python 3.11 loses a cancellation that comes together with the result: the task
-    that it was for would go on.
+    Unlike `asyncio.wait_for` before Python 3.12, it does not lose a cancellation that arrives together with the result:
+    the calling task would run on.
 
     Raises:
-        asyncio.TimeoutError: after so many seconds.
+        asyncio.TimeoutError: the result did not arrive in time.
     """
     waited = asyncio.ensure_future(awaitable)
     try:
@@ -33,7 +33,7 @@ async def within(awaitable: Awaitable[ResultT], seconds: float | None) -> Result
 
 
 async def _end(waited: asyncio.Future[ResultT]) -> None:
-    """Cancel it, and wait for its end; what it raises is not for anybody."""
+    """Cancel `waited` and wait until it has ended. Its exception, if any, is dropped."""
     waited.cancel()
     await asyncio.wait({waited})
     if not waited.cancelled():

@@ -73,9 +73,9 @@ describe("the tutorials' pages", { timeout: 120_000 }, () => {
   test("the plate of the simulation is drawn, and heated by the pointer", async () => {
     await mkdir(join(directory, "www"));
     const program = (await blocks("tutorials/simulation", "python")).slice(0, 3).join("\n").replace("port=8080", "port=0, ready_msg='ready'");
-    await writeFile(join(directory, "server.py"), program.replace("await server.wait_closed()", "print('serving on', server.url, flush=True)\n    await server.wait_closed()"));
+    await writeFile(join(directory, "server.py"), program.replace('{server.url}")', '{server.url}", flush=True)'));
     await writeFile(join(directory, "www", "index.html"), (await blocks("tutorials/simulation", "html"))[0]);
-    await page.goto(await start("python server.py", /serving on (\S+)/));
+    await page.goto(await start("python server.py", /open (\S+)/));
     const red = () => page.evaluate(() => document.querySelector("canvas").getContext("2d").getImageData(64, 64, 1, 1).data[0]);
     await page.waitForFunction(() => document.querySelector("canvas").getContext("2d").getImageData(64, 64, 1, 1).data[3] === 255);
     assert.equal(await red(), 0);

@@ -158,6 +158,9 @@ async def test_a_subscriber_chooses_its_rate(app: App, serve: Serve) -> None:
             seen += 1
         await publishing
         assert seen <= 30
-        for options in ({"window": 0}, {"window": 1025}, {"max_rate": 0}, {"max_rate": float("nan")}):
+        for options in (
+            {"window": 0}, {"window": 1025}, {"window": True}, {"window": 2.5}, {"max_rate": 0}, {"max_rate": True},
+            {"max_rate": float("nan")}, {"buffer": 0}, {"buffer": True}, {"buffer": "3"},
+        ):  # fmt: skip
             with pytest.raises(UsageError, match=next(iter(options))):
                 link.subscribe("test.frame", **options)  # type: ignore[arg-type]

@@ -205,14 +205,14 @@ async def test_a_worker_that_is_dead_is_noticed(
     peer: Peer = await peers(three.url, hello=HELLO)
     await peer.call("test.join", "room")
     await until(lambda: all(peer.client_id in worker.app.clients for worker in workers))
-    relay: Any = three.app._hub.relay
-    for task in relay._tasks:  # as if it were stopped
+    stopped: Any = three.app._hub.cluster
+    for task in stopped._tasks:  # as if it were stopped
         task.cancel()
     await until(lambda: not any(peer.client_id in worker.app.clients for worker in (one, two)))
     assert not one.app.group("room")
     assert sorted(one.told + two.told) == [("left", peer.client_id, "room")]
-    relay._tasks = []
-    relay.begin()
+    stopped._tasks = []
+    stopped.begin()
     await until(lambda: all(peer.client_id in worker.app.clients for worker in workers))
     assert [client.id for client in one.app.group("room")] == [peer.client_id]
 

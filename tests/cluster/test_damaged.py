@@ -49,7 +49,7 @@ def _put(broker: MemoryBroker, *drafts: tuple[str, list[Any], bytes]) -> None:
 
 
 def _move(broker: MemoryBroker, app: App, state: bytes) -> None:
-    origin = app._hub.relay.origin  # type: ignore[union-attr] - what a worker's records name
+    origin = app._hub.cluster.origin  # type: ignore[union-attr] - what a worker's records name
     to: list[Any] = [origin, KEYS]
     _put(broker, (records.STATE, [[KNOWN]], b""), (records.MOVE, to, b""), (records.MOVED, [*to, KNOWN], state))
 
@@ -81,7 +81,7 @@ async def test_a_session_comes_in_whole(worker: tuple[App, MemoryBroker]) -> Non
 async def test_of_a_session_that_cannot_be_read_nothing_stays(worker: tuple[App, MemoryBroker], state: bytes) -> None:
     app, broker = worker
     _move(broker, app, state)
-    await _until(lambda: "other" in app._hub.relay.peers and not app.clients)  # type: ignore[union-attr]
+    await _until(lambda: "other" in app._hub.cluster.peers and not app.clients)  # type: ignore[union-attr]
     assert not app._hub.sessions
     assert not app._hub.connected
     assert not app.group("room").client_ids

@@ -72,7 +72,7 @@ class Follower:
 
     @property
     def log(self) -> Log:
-        return self.app._hub.relay.broker  # type: ignore[union-attr, return-value] - what stands still in tests
+        return self.app._hub.cluster.broker  # type: ignore[union-attr, return-value] - what stands still in tests
 
 
 Start = Callable[..., Awaitable[Follower]]
@@ -163,11 +163,11 @@ async def test_beyond_the_bound_it_goes_by_the_broker_and_nothing_is_lost(
 
 async def take_for_dead(worker: Follower) -> None:
     """Let another worker find it dead, and end."""
-    relay, other = worker.app._hub.relay, f"w{secrets.token_hex(8)}"
-    name = relay.origin  # type: ignore[union-attr] - what records name
+    cluster, other = worker.app._hub.cluster, f"w{secrets.token_hex(8)}"
+    name = cluster.origin  # type: ignore[union-attr] - what records name
     drafts = Draft(records.DEAD, [name]), Draft(records.BYE, [])
     worker.log.take([draft.encode(other, number) for number, draft in enumerate(drafts, 1)])
-    await until(lambda: relay.origin != name)  # type: ignore[union-attr]
+    await until(lambda: cluster.origin != name)  # type: ignore[union-attr]
 
 
 async def test_a_worker_that_was_taken_for_dead_shares_as_before(start: Start, broker: Broker, memory: Path) -> None:

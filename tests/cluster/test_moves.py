@@ -261,7 +261,7 @@ async def test_a_session_that_no_worker_has_begins_anew(
     one, two, three = await start("one"), await start("two"), await start("three")
     switch.lead_to(one.url)
     async with Viewer(switch) as viewer:
-        log: Any = one.app._hub.relay.broker
+        log: Any = one.app._hub.cluster.broker
         log.held = True  # as if it were stopped
         switch.lead_to(two.url)
         switch.cut()

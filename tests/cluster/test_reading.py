@@ -19,7 +19,7 @@ async def test_hundreds_of_records_do_not_keep_clients_waiting(start: Start, pee
     caller, far = await peers(two.url, hello=HELLO), await peers(two.url, hello=HELLO)
     await far.subscribe(1, "test.topic")
     taken: list[int] = []
-    handlers: Any = two.app._hub.relay._handlers
+    handlers: Any = two.app._hub.cluster._handlers
     deliver = handlers["p"]
 
     def slowly(record: Any) -> None:

@@ -100,6 +100,8 @@ SCHEMAS: list[tuple[Any, Any]] = [
     (numpy.ndarray, ARRAY),
     (npt.NDArray[numpy.floating], {**ARRAY, "dtype": ["<f2", "<f4", "<f8"]}),
     (npt.NDArray[numpy.integer], {**ARRAY, "dtype": ["|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8"]}),
+    (numpy.ndarray[tuple[int, Literal[3]], numpy.dtype[Any]], {**ARRAY, "shape": [None, 3]}),
+    (numpy.ndarray[tuple[int], numpy.dtype[numpy.float32]], {**ARRAY, "dtype": ["<f4"], "shape": [None]}),
     (Annotated[numpy.ndarray, Array("<f4")], {**ARRAY, "dtype": ["<f4"]}),
     (Annotated[numpy.ndarray, Array("<f4", "n", 3)], {**ARRAY, "dtype": ["<f4"], "shape": ["n", 3]}),
     (

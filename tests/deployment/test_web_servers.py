@@ -19,8 +19,9 @@ from wslink.ssl_context import generate_ssl_pair
 pytestmark = pytest.mark.timeout(60)
 
 
-BLOCKS = {"python": 1, "toml": 3, "bash": 4, "nginx": 3, "js": 1, "apache": 2, "sh": 3}
-"""The document's blocks, run by tests here, in test_slurm_recipes.py and test_trame.py: who adds one adds its test.
+BLOCKS = {"python": 1, "toml": 3, "bash": 4, "nginx": 4, "js": 1, "apache": 2, "sh": 4, "ini": 1, "dockerfile": 1}
+"""The document's blocks, run by tests here, in test_slurm_recipes.py, test_trame.py and test_one_application.py: who
+adds one adds its test.
 Those of `sh` need systemd, a container engine or the files of an installation; test_service.py looks at what they
 install."""
 

@@ -83,6 +83,8 @@ async def test_a_user_has_a_viewer_and_the_administrator_sees_it(tmp_path: Path)
                 assert "./wslink/client.js" in await shown.text()
             async with http.get(f"{page}wslink/client.js") as client:
                 assert client.status == 200
+            token = (tmp_path / "etc/wslink/admin-token").read_text().strip()
+            await is_seen_by_the_administrator_alone(http, host, token)
         async with wslink.connect(
             url, secret=session["secret"], ssl=tls, headers={"Origin": f"https://{host}"}
         ) as link:
@@ -116,6 +118,16 @@ async def started(http: aiohttp.ClientSession, host: str) -> dict[str, str]:
         assert answer.status == 200, await answer.text()
         session: dict[str, str] = await answer.json()
     return session
+
+
+async def is_seen_by_the_administrator_alone(http: aiohttp.ClientSession, host: str, token: str) -> None:
+    """What the administrator's page asks for, through nginx."""
+    for bearer, status in ((token, 200), (f"{token}x", 404)):
+        headers = {"Authorization": f"Bearer {bearer}", "X-Remote-User": "ada"}
+        async with http.get(f"https://{host}/viewers/", headers=headers) as answer:
+            assert answer.status == status
+    async with http.post(f"https://{host}/viewers/", json={"application": "viewer"}, headers=headers) as answer:
+        assert answer.status == 401
 
 
 async def end(session: str, root: Path) -> None:

@@ -71,7 +71,9 @@ RUN_BY = {
             "tests/deployment/test_web_servers.py::TestNginx",
             "tests/deployment/test_trame.py::test_programs_through_nginx",
             "tests/deployment/test_slurm_recipes.py::TestOutward",
+            "tests/deployment/test_one_application.py::test_users_with_the_secret_come_through_nginx",
         ],
+        "ini": ["tests/deployment/test_one_application.py::test_systemd_takes_the_unit"],
         "js": ["tests/deployment/test_trame.py::test_programs_through_nginx"],
         "apache": [
             "tests/deployment/test_web_servers.py::test_through_the_launcher",
@@ -150,7 +152,13 @@ RUN_BY = {
             "tests/docs/test_relay_page.py::test_tokens_keep_others_out",
         ]
     },
-    "docs/security.md": {"nginx": ["tests/docs/test_nginx.py::test_pages_and_links_pass"]},
+    "docs/security.md": {
+        "nginx": ["tests/docs/test_nginx.py::test_pages_and_links_pass"],
+        "json": ["tests/browser/policy.test.js::a page works under the strict policy of the security page"],
+    },
+    "docs/threads.md": {
+        "text": ["tests/server/test_loop_watch.py::test_the_line_that_blocks_the_event_loop_is_named"],
+    },
     "docs/tools.md": {
         "bash": ["tests/docs/test_tools_page.py::test_the_commands"] * 3,
         "text": ["tests/docs/test_tools_page.py::test_what_the_doctor_says"],

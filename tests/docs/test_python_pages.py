@@ -126,19 +126,24 @@ async def test_a_room_of_tenants(serve: Serve) -> None:
     names: dict[str, Any] = {}
     exec(block("docs/python.md", "python", 5).replace("App()", 'App(secret="secret")'), names)
     app: App = names["app"]
-    app.authenticate(lambda credentials: wslink.Identity("ada", {"tenant": "one", "name": "Ada"}))
+    attributes = {"tenant": "one", "name": "Ada"}
+    app.authenticate(lambda credentials: wslink.Identity("ada", {**attributes, "role": credentials.secret}))
     url = await serve(app)
     async with wslink.connect(url) as ada, wslink.connect(url) as eve:
         presence, cursors = eve.subscribe("room.presence"), eve.subscribe("room.cursor")
         assert await anext(presence) == {"present": []}
         for link in (ada, eve):
-            await link.call("room.enter", "r")
+            await link.call("room.enter")
         assert (await anext(presence))["joined"]["name"] == "Ada"
         await cursors.ready
         await ada.call("room.point", 0.5, 0.25)
         assert await anext(cursors) == {"id": ada.client_id, "x": 0.5, "y": 0.25}
         with pytest.raises(wslink.CallError, match="Not authorized"):
-            await ada.call("admin.stop")
+            await ada.call("admin.close")
+        async with wslink.connect(url, secret="admin") as admin:
+            await admin.call("admin.close")
+        await asyncio.wait_for(ada.wait_closed(), 5)
+        await asyncio.wait_for(eve.wait_closed(), 5)
 
 
 async def test_an_application_is_tested_without_a_port() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shlex
+from importlib.metadata import metadata
 from pathlib import Path
 
 import aiohttp
@@ -22,6 +24,12 @@ async def test_the_python_client_meets_the_server(tmp_path: Path) -> None:
         (tmp_path / "client.py").write_text(client)
         printed = await done(tmp_path, "python", "client.py", WSLINK_SECRET=SECRET)
     assert printed == f"1 viewers\n{bytes([200, 80, 99, 255])}\n"
+
+
+def test_every_extra_is_in_the_table() -> None:
+    table = (ROOT / "docs" / "README.md").read_text().split("| extra | for |")[1].split("\n\n")[0]
+    named = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert named == set(metadata("wslink").get_all("Provides-Extra") or [])
 
 
 @pytest.mark.timeout(120)

@@ -63,7 +63,7 @@ class _World:
     """This worker, and another one's records."""
 
     def __init__(self) -> None:
-        cluster = APP._hub.relay
+        cluster = APP._hub.cluster
         assert isinstance(cluster, Cluster)
         self.cluster = cluster
         self.number = 0

@@ -12,6 +12,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+import wslink
 from tests.asgi_server import under_uvicorn
 from tests.conftest import Open
 from tests.session.returning import Returning
@@ -56,6 +57,16 @@ async def test_a_client_that_lost_its_connection_returns(app: App, mounted: Any)
         assert (await client.connect())["resume"]["reason"] == "expired"
     finally:
         await client.close()
+
+
+@pytest.mark.parametrize("root", ["/live", "/live/"])
+async def test_it_is_found_below_the_servers_root_path(app: App, root: str) -> None:
+    app.method("test.echo")(lambda value: value)
+    async with (
+        under_uvicorn(app.asgi(), root_path=root) as port,
+        wslink.connect(f"ws://127.0.0.1:{port}/ws", secret="secret", reconnect=False) as link,
+    ):
+        assert await link.call("test.echo", 7) == 7
 
 
 @both

@@ -153,7 +153,8 @@ async def test_what_fails_is_logged(hub: Hub, caplog: pytest.LogCaptureFixture) 
         (logging.ERROR, f"topic t.view: {render!r} raised"),
         (
             logging.ERROR,
-            f"topic t.view: what {render!r} returned cannot be sent: a value of type object cannot be sent",
+            f"topic t.view: what {render!r} returned cannot be sent: a value of type object cannot be sent; make it a "
+            "dataclass, or send a dict, a list, a number or text in its place",
         ),
         (logging.ERROR, f"topic t.view: {render!r} raised"),
     ]

@@ -91,6 +91,18 @@ def test_its_signals_are_heard_and_all_are_handed_on(other: Other, earlier: int)
     assert descriptors() == before
 
 
+def test_one_that_stops_leaves_the_others_in_their_order(other: Other, earlier: int) -> None:
+    first, second = (EarlySignals(other.loop, lambda: None, [HEARD]) for _ in range(2))
+    first.start()
+    second.start()
+    first.stop()
+    other.turn()
+    signal.raise_signal(HEARD)
+    other.turn()
+    assert os.read(earlier, 10) == bytes([HEARD])
+    second.stop()
+
+
 def test_nobody_reads_them_where_nobody_did(other: Other) -> None:
     handler = signal.signal(HEARD, lambda *_: None)
     before = signal.set_wakeup_fd(-1)

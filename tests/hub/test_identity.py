@@ -83,6 +83,25 @@ async def test_what_authentication_raises_refuses_the_client_alone(
         assert app.clients[link.client_id].user == "ada"
 
 
+@pytest.mark.parametrize("given", [True, False, "ada", {"user": "ada"}, Identity], ids=str)
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_what_is_no_identity_lets_nobody_in(serve: Serve, engine: str, given: Any, is_async: bool) -> None:
+    """HELLO-3. A check of the secret that returns whether it is right is not taken for an Identity."""
+    app = App()
+
+    def check(credentials: Credentials) -> Any:
+        return given
+
+    async def check_later(credentials: Credentials) -> Any:
+        return given
+
+    app.authenticate(check_later if is_async else check)
+    peer, answer = await opened(await serve(app, engine=engine), "any")
+    async with peer:
+        assert answer["error"]["code"] == -32000
+    assert not app.clients
+
+
 async def test_clients_are_a_mapping_from_their_ids(serve: Serve, engine: str) -> None:
     app = App(secret="secret")
     url = await serve(app, engine=engine)

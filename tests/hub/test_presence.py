@@ -39,6 +39,16 @@ def results(line: Line) -> list[Any]:
     return [one["result"] for _, one in line.take()]
 
 
+async def test_one_that_is_made_again_takes_the_place_of_the_first(hub: Hub) -> None:
+    topic = hub.subscriptions.topic("t.who")
+    for name in ("g", "g", "other"):
+        Presence(topic, hub.community.group(name), hub.community, None)
+    line = come(hub, "subscribe")
+    line.system("wslink.subscribe", {"subscription": 1, "topic": "t.who"})
+    hub.clients[line.session.client_id].join("g")
+    assert [next(iter(one)) for one in results(line)[2:]] == ["present", "present", "joined"]
+
+
 @pytest.mark.parametrize("described", [True, False])
 async def test_whoever_joins_and_leaves_is_told(hub: Hub, described: bool, caplog: pytest.LogCaptureFixture) -> None:
     def describe(client: Any) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import pytest
 
 from tests.session.driven import Line
 from wslink import UsageError
+from wslink.hub.cluster import Outgoing
 from wslink.hub.hub import Hub
-from wslink.hub.relay import Outgoing
 from wslink.hub.retained import RetainedValue
 from wslink.hub.topic_types import TopicTypes
 from wslink.rpc.methods import Method
@@ -30,7 +30,7 @@ class Watching(Observer):
         self.seen.append(publication)
 
 
-class Relay:
+class FakeCluster:
     """What carries publications to other workers, and keeps them here."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ async def hub(watching: Watching) -> AsyncIterator[Hub]:
     hub = Hub("app", lambda credentials: Identity("ada"), Limits(max_outbox=3000, max_retained=2), observers=[watching])
     hub.start()
     yield hub
-    hub.relay = None
+    hub.cluster = None
     await hub.stop(0.1)
 
 
@@ -155,14 +155,14 @@ async def test_what_ended_meanwhile_is_sent_nothing(hub: Hub) -> None:
 
 
 async def test_other_workers_are_told(hub: Hub) -> None:
-    relay = Relay()
-    hub.relay = relay  # type: ignore[assignment]
+    cluster = FakeCluster()
+    hub.cluster = cluster  # type: ignore[assignment]
     topic, latest = hub.subscriptions.topic("t.a"), hub.subscriptions.topic("t.b", "latest", True)
     assert topic.publish({"x": 1}, {"row": 1}, key="k", to="someone", exclude="other") == 0
     assert latest.publish("y", {"row": 2}) == 0
     topic.shared = False
     assert topic.publish("z") == 0
-    [first, one, last, again, two, end] = relay.log
+    [first, one, last, again, two, end] = cluster.log
     assert (first, last, again, end) == ("publishing", "submitted", "publishing", "submitted")
     assert (one.topic, one.delivery, one.retain, one.tags, one.key, one.slot, one.to, one.exclude) == (
         "t.a",
@@ -181,7 +181,7 @@ async def test_other_workers_are_told(hub: Hub) -> None:
     assert (kept.version, kept.key, kept.tags) == ((7, "worker"), None, {"row": 2})
     with pytest.raises(UsageError):
         latest.publish("x", key=[1])
-    assert relay.log[-1] == "submitted"
+    assert cluster.log[-1] == "submitted"
 
 
 async def test_what_another_worker_published_is_delivered(hub: Hub, watching: Watching) -> None:

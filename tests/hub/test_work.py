@@ -184,7 +184,7 @@ class Here(Placement):
     def __init__(self) -> None:
         super().__init__()
         self.lock = threading.RLock()
-        self.service: Any = type("Service", (), {"ordering": ResponseFirst()})()
+        self.service: Any = type("Service", (), {"ordering": ResponseFirst(), "debug": False})()
 
 
 async def test_where_the_work_of_a_server_is_done() -> None:

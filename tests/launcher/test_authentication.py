@@ -77,6 +77,24 @@ def hook(options: dict[str, Any]) -> Any:
     return lambda request: request.headers.get(options["name"])
 
 
+def careless(options: dict[str, Any]) -> Any:
+    """Gives, in place of a user, what is no user's name."""
+
+    async def later() -> str:
+        return "ada"
+
+    given: dict[str, Any] = {"yes": True, "empty": "", "bytes": b"ada", "later": later(), "line": "a\nb"}
+    return lambda request: given[request.headers["X-Given"]]
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
+async def test_what_is_no_name_of_a_user_lets_nobody_in(tmp_path: Path) -> None:
+    setting = {"type": "tests.launcher.test_authentication:careless"}
+    async with launching(tmp_path, authentication=setting, content=str(tmp_path), get=True) as running:
+        for given in ("yes", "empty", "bytes", "later", "line"):
+            assert await status(running, {"X-Given": given}) == 401, given
+
+
 async def test_a_hook_of_ones_own(tmp_path: Path) -> None:
     setting = {"type": f"{__name__}:hook", "options": {"name": "X-Mine"}}
     async with launching(tmp_path, authentication=setting) as running:

@@ -99,6 +99,8 @@ def test_toml_is_the_same(tmp_path: Path) -> None:
     path.write_text("\n".join(lines).replace('cmd = ["x"]', "cmd = 3"))
     with pytest.raises(ConfigurationError, match=rf"launcher.toml:{len(lines)}: apps\.a\.cmd: it must be a list"):
         load(path)
+    (tmp_path / "LAUNCHER.TOML").write_text("\n".join(lines))
+    assert load(tmp_path / "LAUNCHER.TOML").apps["a"].cmd == ("x",)
     path.write_text("x = [")
     with pytest.raises(ConfigurationError, match=r"launcher.toml:1: this is not TOML"):
         load(path)
@@ -109,6 +111,14 @@ def test_a_file_that_is_no_configuration(tmp_path: Path, text: str) -> None:
     (tmp_path / "launcher.json").write_text(text)
     with pytest.raises(ConfigurationError):
         load(tmp_path / "launcher.json")
+
+
+@pytest.mark.parametrize("name", ["launcher.json", "launcher.toml", "launcher.TOML"])
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 100_000 + "]" * 100_000], ids=["digits", "lists"])
+def test_a_file_that_no_reader_can_hold(tmp_path: Path, name: str, value: str) -> None:
+    (tmp_path / name).write_text(f'{{"a": {value}}}' if name.endswith("json") else f"a = {value}")
+    with pytest.raises(ConfigurationError, match=rf"{name}:1: (it cannot be read|this is not)"):
+        load(tmp_path / name)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -169,6 +179,29 @@ SLIPS = [
     ),
     ('"cmd": ["sh"', '"cmd": ["/no/such/viewer"', "there is no program '/no/such/viewer'"),
     ('"cmd": ["sh"', '"cmd": ["${data}/viewer"', "there is no program '/data/viewer'"),
+    ('"cmd": ["sh"', '"cwd": "/no/such", "cmd": ["sh"', "apps.trame.cwd: there is no directory '/no/such'"),
+    ('"timeout": 25', '"timeout": 25, "authentication": {"type": "beare"}', "authentication 'beare': one of header, "),
+    (
+        '"timeout": 25',
+        '"timeout": 25, "authentication": {"type": "bearer", "options": {"token_file": "/no/such"}}',
+        "No such file or directory: '/no/such'",
+    ),
+    (
+        '"timeout": 25',
+        '"timeout": 25, "authentication": {"type": "header", "options": {"name": "X User"}}',
+        "'X User' is not the name of a header",
+    ),
+    ('"timeout": 25', '"timeout": 25, "trusted_proxies": ["proxy"]', "configuration.trusted_proxies: 'proxy' does not"),
+    (
+        '"timeout": 25',
+        '"timeout": 25, "identity_headers": ["X User"]',
+        "identity_headers.0: 'X User' is not the name of",
+    ),
+    (
+        '"ready_line"',
+        '"limits": {"memory_mb": 9007199254740993}, "ready_line"',
+        "apps.trame.limits: it must be an object",
+    ),
     ('"fields": []', '"fields": ["secrt"]', "configuration.fields.0: no session has 'secrt'; is 'secret' meant?"),
     ('"timeout": 25', '"timeout": 25, "orgins": []', "configuration.orgins: nothing is known by this name; is origins"),
     ('"timeout": 25', '"timeout": 5, "timeout": 25', "configuration.timeout: it stands here more than once"),
@@ -193,6 +226,27 @@ SLIPS = [
         '"log_dir"',
         '"logdir"',
         "configuration.log_dir: it is missing; it is a directory for logs and the state file; is",
+    ),
+    (
+        '"timeout": 25',
+        '"timeout": 25, "authentication": {"type": "headers", "options": {"name": "X-Remote-User"}}',
+        "authentication 'headers': one of header, bearer, jwt, openid, or package.module",
+    ),
+    (
+        '"timeout": 25',
+        '"timeout": 25, "authentication": {"type": "header", "options": {"nam": "X-Remote-User"}}',
+        "authentication 'header': the option 'name' is missing",
+    ),
+    ('"ready_line"', '"cwd": "/no/such", "ready_line"', "apps.trame.cwd: there is no directory '/no/such'"),
+    (
+        '"ready_line"',
+        '"env": {"KEY": "${secrt}"}, "ready_line"',
+        "apps.trame: clients would have to post 'secrt'; is 'secret' meant?",
+    ),
+    (
+        '"sessionURL": "ws://USE_HOST/proxy?sessionId=${id}&path=ws"',
+        '"sessionURL": "ws://USE_HOST/other/session/${id}/${token}/ws"',
+        "configuration.sessionURL: the launcher's own proxy is at /paraview/session/${id}/${token}/",
     ),
 ]
 

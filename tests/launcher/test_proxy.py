@@ -143,7 +143,9 @@ class TestWebSocket:
 
     async def test_a_session_that_does_not_read_holds_its_client_back(self, running: Running) -> None:
         url = base(running, await running.start("server"))
-        async with running.http.ws_connect(f"{url}/stuck") as socket:
+        # The session answers no close, either.
+        closing = aiohttp.ClientWSTimeout(ws_close=0.1)
+        async with running.http.ws_connect(f"{url}/stuck", timeout=closing) as socket:
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(_flood(socket), 2)
             assert running.launcher.sessions

@@ -100,6 +100,21 @@ async def test_start_tells_port_0_and_runs_until_stop():
     assert await task is None
 
 
+async def test_it_may_be_started_again_and_again():
+    server = create_webserver({"ws": {"ws": Protocol(link := Echo())}}, backend="generic")
+    for number in range(3):
+        ports = []
+        task = asyncio.create_task(server.start(ports.append))
+        while not ports:
+            await asyncio.sleep(0)
+        peer = await connected(server)
+        link.publish("a.topic", number)
+        assert await peer.publication("a.topic") == number
+        await peer.frames.connection.close()
+        link.stopServer() if number else await server.stop()
+        await asyncio.wait_for(task, 5)
+
+
 async def test_start_webserver_makes_one():
     made = []
 

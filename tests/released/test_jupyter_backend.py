@@ -138,6 +138,20 @@ async def test_a_comm_that_opens_again_is_used(kernel):
     assert old.sent.empty()
 
 
+async def test_it_may_be_started_again(kernel):
+    server = core.create_webserver({"ws": {"ws": Named("app", Echo())}})
+    for number in range(2):
+        ports = []
+        task = asyncio.create_task(server.start(ports.append))
+        while not ports:
+            await asyncio.sleep(0)
+        peer = PEERS[GENERATIONS[-1]](Page(kernel.open(), "app", f"page-{number}"))
+        await peer.hello()
+        assert await peer.call("test.echo", number) == number
+        await server.stop()
+        await asyncio.wait_for(task, 5)
+
+
 async def test_start_and_stop(kernel):
     ports = []
     server = core.create_webserver({"ws": {"ws": Named("app")}})

@@ -117,6 +117,7 @@ class TestLogEmitter:
             await peer.call("test.echo", "a value")
         text = "\n".join(heard)
         assert "a value" in text and "very secret" not in text
+        assert {one.partition("{")[0] for one in heard} == {"wslink incoming msg "}
 
     @pytest.mark.skipif("first" in GENERATIONS, reason="a text frame is fine where the first generation is spoken")
     async def test_a_text_frame_is_critical(self):

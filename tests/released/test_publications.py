@@ -103,6 +103,13 @@ async def test_to_an_unknown_client_is_nothing():
         assert await peer.publication("a.topic") == "seen"
 
 
+async def test_to_an_empty_client_id_is_to_all():
+    async with serving(Protocol(link := Publisher())) as running:
+        peers = [await running.connect() for _ in range(2)]
+        link.publish("a.topic", "for all", client_id="")
+        assert [await peer.publication("a.topic") for peer in peers] == ["for all"] * 2
+
+
 async def test_positional_arguments():
     async with serving(Protocol(link := Publisher())) as running:
         peer = await running.connect()

@@ -26,6 +26,13 @@ async def test_a_coroutine_function_gets_its_arguments():
     assert await called == ((1,), {"two": 2})
 
 
+async def test_any_function_that_returns_an_awaitable_may_be_scheduled():
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+    wslink.schedule_coroutine(0, lambda: loop.run_in_executor(None, int, "7"), done_callback=done.set_result)
+    assert (await asyncio.wait_for(done, 5)).result() == 7
+
+
 async def test_the_delay_is_kept():
     loop = asyncio.get_running_loop()
     called, begin = loop.create_future(), loop.time()

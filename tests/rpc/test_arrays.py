@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NewType
+from typing import Annotated, Any, Literal, NewType
 
 import msgspec
 import numpy
@@ -80,6 +80,10 @@ Named = NewType("Named", numpy.ndarray)
         (numpy.ndarray, F4),
         (npt.NDArray[Any], F4),
         (npt.NDArray[numpy.generic], F4),
+        (numpy.ndarray[tuple[int, int], numpy.dtype[numpy.float32]], F4),
+        (numpy.ndarray[tuple[int, Literal[3]], numpy.dtype[Any]], F4),
+        (numpy.ndarray[tuple[int, ...], numpy.dtype[Any]], F4),
+        (numpy.ndarray[tuple[()], numpy.dtype[Any]], numpy.array(7)),
     ],
 )
 def test_an_array_that_fits_is_taken_as_it_is(hint: Any, value: Any) -> None:
@@ -104,6 +108,21 @@ def test_an_array_that_fits_is_taken_as_it_is(hint: Any, value: Any) -> None:
         (npt.NDArray[numpy.float64], F4, "Expected an array of `float64`, got one of `float32`"),
         (npt.NDArray[numpy.float64], [1.0], "Expected `numpy.ndarray`, got `list`"),
         (npt.NDArray[numpy.int8 | numpy.int16], F4, "Expected an array of `int8 | int16`, got one of `float32`"),
+        (
+            numpy.ndarray[tuple[int], numpy.dtype[numpy.float32]],
+            F4,
+            "Expected an array of shape `[any]`, got one of `[2, 3]`",
+        ),
+        (
+            numpy.ndarray[tuple[Literal[2], Literal[4]], numpy.dtype[Any]],
+            F4,
+            "Expected an array of shape `[2, 4]`, got one of `[2, 3]`",
+        ),
+        (
+            numpy.ndarray[tuple[()], numpy.dtype[Any]],
+            F4,
+            "Expected an array of shape `[]`, got one of `[2, 3]`",
+        ),
         (numpy.uint8, 256, "Expected `uint8`, got 256, which is out of its range"),
         (numpy.int8, -129, "Expected `int8`, got -129, which is out of its range"),
         (numpy.float32, "x", "Expected `float`, got `str`"),

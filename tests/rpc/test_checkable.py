@@ -265,6 +265,7 @@ NOT_SENT = "no client can send a"
         (list[AsyncIterator[int]], f"{NOT_SENT} AsyncIterator"),
         (collections.ChainMap[str, int], f"{NOT_SENT} ChainMap"),
         (typing.NoReturn, f"{NOT_SENT} NoReturn"),
+        (typing.ClassVar[int], "ClassVar[int] is not the type of a value"),
         (Sized, "Sized is a protocol that cannot be checked: make it @runtime_checkable"),
         (Struct, "Struct is a msgspec.Struct with a field that msgspec cannot check"),
         (
@@ -284,7 +285,7 @@ def test_the_keys_of_a_typed_dict() -> None:
     assert required_keys(Keys) == {"must"}
     assert required_keys(Strict) == {"must", "read", "values"}
     assert (bare(Required[int]), bare(NotRequired[str]), bare(ReadOnly[int]), bare(int)) == (int, str, int, int)
-    assert bare(list[int]) == list[int]
+    assert (bare(typing.Final[int]), bare(list[int])) == (int, list[int])
 
 
 def test_names_stand_for_what_they_name() -> None:

@@ -139,9 +139,13 @@ async def test_the_client_is_compressed_and_asked_for_once(app: App, serve: Serv
             assert response.headers["Content-Encoding"] == "gzip"
             assert response.headers["Vary"] == "Accept-Encoding"
             small = await response.read()
-        async with session.get(url, headers={"Accept-Encoding": "identity"}) as response:
-            assert "Content-Encoding" not in response.headers
-            whole = await response.read()
+        for taken in ("br, GZIP;q=0.5", "gzip;q=1", "x-gzip"):
+            async with session.get(url, headers={"Accept-Encoding": taken}) as response:
+                assert response.headers["Content-Encoding"] == "gzip", taken
+        for taken in ("identity", "gzip;q=0", "gzip ; q=0.000, br"):
+            async with session.get(url, headers={"Accept-Encoding": taken}) as response:
+                assert "Content-Encoding" not in response.headers, taken
+                whole = await response.read()
         assert gzip.decompress(small) == whole
         assert len(small) < len(whole) / 2
         async with session.get(url, headers={"If-None-Match": response.headers["ETag"]}) as response:

@@ -21,6 +21,19 @@ def connected(client): pass
 @tiles.on_subscribe
 async def subscribed(subscription): pass
 
+@dataclasses.dataclass
+class Tile:
+    row: int
+
+app.topic("demo.typed", payload=Tile, doc="VALUE")
+app.presence("demo.who", "all")
+
+@link.handle("page.one")
+def page(): return VALUE
+
+@link.on_statechange
+def state(new): pass
+
 app.method("demo.two")(lambda: VALUE)
 _ = tiles.on_unsubscribe(lambda _: None)
 """
@@ -31,18 +44,21 @@ shell = InteractiveShell.instance()
 cell = {CELL!r}
 def run(code):
     shell.run_cell(code).raise_error()
-run("from wslink import App; app = App()")
+run("import dataclasses; from wslink import App, Limits; from wslink.client.link import Link; app = App()")
+run("link = Link(app.connect()._dialing, Limits())")
 run(cell.replace("VALUE", "1"))
 run(cell.replace("VALUE", "2"))
 run("print([app._hub.service.methods[name].function() for name in ('demo.one', 'demo.two')])")
-run("print(len(app._hub.on_connect), len(tiles._on_subscribe), len(tiles._on_unsubscribe))")
+run("print(len(app._hub.on_connect), len(tiles._on_subscribe), len(tiles._on_unsubscribe), len(link._events.state))")
+run("print(app.topic('demo.typed').types.payload is Tile, app.describe()['topics']['demo.typed']['description'])")
+run("print(link._handlers._service.methods['page.one'].function())")
 """
 
 
 def test_a_cell_that_is_run_again_replaces_what_it_defined() -> None:
     pytest.importorskip("IPython")
     done = subprocess.run([sys.executable, "-W", "ignore", "-"], input=NOTEBOOK, capture_output=True, text=True)
-    assert done.stdout.splitlines() == ["[2, 2]", "1 1 2"], done.stderr
+    assert done.stdout.splitlines() == ["[2, 2]", "1 1 2 1", "True 2", "2"], done.stderr
 
 
 def test_in_a_program_a_name_is_taken_once(app: App) -> None:

@@ -88,6 +88,13 @@ def test_a_malformed_variable_is_named(value: str) -> None:
         limits_of_environment({"WSLINK_MAX_MSG_SIZE": value})
 
 
+def test_a_whole_number_has_no_fraction() -> None:
+    assert limits_of_environment({"WSLINK_MAX_CALLS": "1e3"}).max_calls == 1000
+    assert limits_of_environment({"WSLINK_STALL_TIMEOUT": "0.5"}).stall_timeout == 0.5
+    with pytest.raises(UsageError, match="WSLINK_MAX_CLIENTS is '0.5': a whole number is needed"):
+        limits_of_environment({"WSLINK_MAX_CLIENTS": "0.5"})
+
+
 async def test_a_secret_can_be_given_when_it_is_served(serve: Serve, peers: Open) -> None:
     app = App()
     peer = await peers(await serve(app, secret="given"))

@@ -136,6 +136,22 @@ async def test_a_signal_handler_of_the_application_comes_back(app: App) -> None:
         signal.signal(signal.SIGTERM, before)
 
 
+@pytest.mark.parametrize("stops_first", [0, 1])
+async def test_a_signal_stops_all_servers_of_an_event_loop(stops_first: int) -> None:
+    def own(*_: Any) -> None:
+        pass
+
+    before = signal.signal(signal.SIGTERM, own)
+    try:
+        servers = [await App().serve(port=0, ready_msg="") for _ in range(3)]
+        await servers.pop(stops_first).stop()
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.wait_for(asyncio.gather(*(one.wait_closed() for one in servers)), 5)
+        assert signal.getsignal(signal.SIGTERM) is own
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 async def accepts(port: int) -> bool:
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)

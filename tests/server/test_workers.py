@@ -50,8 +50,15 @@ def test_uvicorn_with_workers(tmp_path: Path, by: str, secret: str) -> None:
 def test_one_process_is_no_reason_to_warn() -> None:
     for arguments in (["uvicorn", "main:app"], ["uvicorn", "--workers", "1"], ["x", "-w"], ["x", "--workers=1"]):
         assert not is_one_of_several(arguments, {})
-    for arguments in (["uvicorn", "--workers", "2"], ["gunicorn", "-w", "4"], ["hypercorn", "--workers=3"]):
+    for arguments in (
+        ["uvicorn", "--workers", "2"],
+        ["gunicorn", "-w", "4"],
+        ["gunicorn", "-w4"],
+        ["x", "--workers=3"],
+    ):
         assert is_one_of_several(arguments, {})
+    assert is_one_of_several(["gunicorn", "main:app"], {"GUNICORN_CMD_ARGS": "--bind=:80 --workers=3"})
+    assert not is_one_of_several(["gunicorn", "-w", "1"], {"GUNICORN_CMD_ARGS": "--workers=3"})
     assert is_one_of_several([], {"WEB_CONCURRENCY": "2"})
     assert not is_one_of_several(["uvicorn", "--workers", "1"], {"WEB_CONCURRENCY": "2"})
 

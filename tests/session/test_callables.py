@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -43,7 +44,19 @@ def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def signed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As some decorators do: a wrapper without `__wrapped__`, which says what it takes all the same."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    call.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    del call.__annotations__
+    return call
+
+
 CALLABLES: dict[str, Any] = {
+    "signed": signed(Class.static),
     "object": Secretive(),
     "partial": functools.partial(shown, "root"),
     "partial by name": functools.partial(shown, root="root"),

@@ -121,21 +121,21 @@ async def test_more_is_read_where_a_response_is_waited_for() -> None:
     assert client.log == ["pause", "resume", "pause"]
 
 
-async def test_calls_are_withdrawn_while_they_wait() -> None:
+async def test_calls_are_cancelled_while_they_wait() -> None:
     client = behind()
-    assert not client.intake.withdraw("x")
-    assert not client.intake.withdraws
+    assert not client.intake.cancel("x")
+    assert not client.intake.has_cancelled
     for n in range(3):
         client.receive(True, b"%d" % n)
-    assert client.intake.withdraw("x")
-    assert client.intake.withdraws
-    assert client.intake.withdrew("x")
-    assert not client.intake.withdrew("x")
-    assert client.intake.withdraw("y")
+    assert client.intake.cancel("x")
+    assert client.intake.has_cancelled
+    assert client.intake.was_cancelled("x")
+    assert not client.intake.was_cancelled("x")
+    assert client.intake.cancel("y")
     client.behind = False
     client.intake.wake()
     await asyncio.sleep(0)
-    assert not client.intake.withdraws
+    assert not client.intake.has_cancelled
 
 
 async def test_reading_stays_paused_above_the_lower_bound() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.session.queueing import MIB, large, small
 from wslink.session import sender as sending
-from wslink.session.congestion import UNSENT
+from wslink.session.chunk_size import UNSENT
 from wslink.session.entries import Entry
 from wslink.session.sender import Sender
 from wslink.wire.chunks import HEADER, HEADER_LENGTH, Cutter, whole_source

@@ -235,12 +235,16 @@ async def test_what_nobody_foresaw_is_an_error_of_its_request(hub: Hub, caplog: 
 async def test_a_result_that_cannot_be_sent(hub: Hub, caplog: pytest.LogCaptureFixture) -> None:
     line = open_line(hub)
     assert line.call("a.object") == error(-32002, "Method result cannot be serialized", "a.object")
-    assert caplog.messages == ["the result of a.object cannot be sent: a value of type object cannot be sent"]
+    why = (
+        "a value of type object cannot be sent; "
+        "make it a dataclass, or send a dict, a list, a number or text in its place"
+    )
+    assert caplog.messages == [f"the result of a.object cannot be sent: {why}"]
     caplog.clear()
     line.session.error("rpc:c0:7", 5, "why", object())
-    told = "the data of this error cannot be sent: a value of type object cannot be sent"
-    assert line.answer("rpc:c0:7") == error(5, "why", told)
-    assert caplog.messages == ["an error cannot be sent as it is: a value of type object cannot be sent"]
+    why = why.replace("object", "object at data")
+    assert line.answer("rpc:c0:7") == error(5, "why", f"the data of this error cannot be sent: {why}")
+    assert caplog.messages == [f"an error cannot be sent as it is: {why}"]
     line.session.error("rpc:c0:8", 2**60, "half \ud800")
     assert line.answer("rpc:c0:8") == error(-32001, "half \\ud800")
     encoded = line.session.encoded("rpc:c0:9", object(), "a.object")

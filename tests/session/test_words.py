@@ -9,12 +9,12 @@ import msgpack
 import pytest
 
 from wslink.errors import AuthenticationError, InvalidParams, InvalidRequest, PeerError
+from wslink.session.cancelled import CancelledCalls
 from wslink.session.features.acknowledgement import numbers_of, take_acknowledgement
 from wslink.session.hello import FIRST, Hello, answer, parse_hello
 from wslink.session.intake import is_extension, is_response
 from wslink.session.resumption import Return
 from wslink.session.tokens import MAX_VERDICTS, Tokens, digest
-from wslink.session.withdrawn import Withdrawn
 from wslink.version import __version__
 from wslink.wire.chunks import HEADER
 from wslink.wire.extensions import is_uncounted, number
@@ -172,26 +172,26 @@ def test_which_frames_pass_those_that_wait() -> None:
     assert number([1, 2], 1, "it") == 2
 
 
-def test_calls_that_were_withdrawn_while_they_wait() -> None:
-    withdrawn = Withdrawn()
-    assert not withdrawn
-    withdrawn.add("a", 0, 3)  # in frames 0 to 2
-    withdrawn.add("b", 0, 3)
-    assert withdrawn
-    assert not withdrawn.take("other", 1)
-    assert withdrawn.take("a", 3)
-    assert not withdrawn.take("a", 3)
-    assert not withdrawn.take("b", 4)  # that frame came later
-    assert not withdrawn
+def test_calls_that_were_cancelled_while_they_waited() -> None:
+    cancelled = CancelledCalls()
+    assert not cancelled
+    cancelled.add("a", 0, 3)  # in frames 0 to 2
+    cancelled.add("b", 0, 3)
+    assert cancelled
+    assert not cancelled.take("other", 1)
+    assert cancelled.take("a", 3)
+    assert not cancelled.take("a", 3)
+    assert not cancelled.take("b", 4)  # that frame came later
+    assert not cancelled
     for n in range(4):
-        withdrawn.add(str(n), 0, 3)  # no more than frames
-    assert [withdrawn.take(str(n), 1) for n in range(4)] == [True, True, True, False]
-    withdrawn.add("a", 0, 1)
-    withdrawn.add("a", 5, 2)  # cancelled again, with what came since
-    assert withdrawn.take("a", 7)
-    withdrawn.add("a", 0, 1)
-    withdrawn.clear()
-    assert not withdrawn.take("a", 1)
+        cancelled.add(str(n), 0, 3)  # no more than frames
+    assert [cancelled.take(str(n), 1) for n in range(4)] == [True, True, True, False]
+    cancelled.add("a", 0, 1)
+    cancelled.add("a", 5, 2)  # cancelled again, with what came since
+    assert cancelled.take("a", 7)
+    cancelled.add("a", 0, 1)
+    cancelled.clear()
+    assert not cancelled.take("a", 1)
 
 
 def test_tokens_lead_to_their_sessions() -> None:

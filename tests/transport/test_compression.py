@@ -15,6 +15,7 @@ from tests.conftest import Open, Serve
 from tests.transport.conftest import Connect
 from tests.transport.raw import BINARY, TEXT, call
 from wslink import App
+from wslink.transport import closing
 
 DEFLATE = "permessage-deflate; client_max_window_bits"
 TAIL = b"\x00\x00\xff\xff"
@@ -124,8 +125,10 @@ async def test_a_bomb_is_not_expanded(engine: str, size: int, app: App, serve: S
 
 
 async def test_malformed_compressed_data_ends_the_connection(
-    engine: str, app: App, serve: Serve, sockets: Connect
+    engine: str, app: App, serve: Serve, sockets: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Though its client does not answer the close."""
+    monkeypatch.setattr(closing, "CLOSE_TIMEOUT", 0.2)
     socket = await sockets(await serve(app, engine=engine), extensions=DEFLATE)
     socket.send(TEXT, b"\xff" * 50, rsv1=True)
     assert await socket.ended()

@@ -15,7 +15,7 @@ from tests.conftest import Open, Serve
 from tests.transport.conftest import HELLO, Connect
 from tests.transport.raw import CLOSE, CONTINUATION, PING, PONG, TEXT, RawSocket, call
 from wslink import App, Limits
-from wslink.transport import heartbeat
+from wslink.transport import closing, heartbeat
 
 MIB = 1024 * 1024
 
@@ -88,9 +88,10 @@ async def test_a_frame_without_a_mask_ends_the_connection(
 
 @pytest.mark.parametrize("pieces", [1, 4])
 async def test_a_message_over_the_limit_closes_1009(
-    engine: str, pieces: int, app: App, serve: Serve, sockets: Connect
+    engine: str, pieces: int, app: App, serve: Serve, sockets: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """LIM-1."""
+    """LIM-1. The connection ends though its client does not answer the close."""
+    monkeypatch.setattr(closing, "CLOSE_TIMEOUT", 0.2)
     served = App(secret="secret", limits=Limits(max_msg_size=20_000, msg_overhead=0))
     socket = await sockets(await serve(served, engine=engine))
     for index in range(pieces):

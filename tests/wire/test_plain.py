@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import datetime
 import types
+from collections.abc import Iterator
 from typing import Any
 
 import numpy
@@ -94,6 +95,7 @@ PLAIN: list[tuple[Any, Any]] = [
     (List([1]), [1]),
     (Pair(1, 2), (1, 2)),
     (types.MappingProxyType({"a": 1}), {"a": 1}),
+    (collections.deque([1, "x"]), [1, "x"]),
     (Item(), {"howMany": 1}),
     (numpy.float32(0.5), 0.5),
     (numpy.int64(3), 3),
@@ -161,6 +163,14 @@ def test_dates_of_numpy(value: Any, plain: Any) -> None:
     assert (type(found), found) == (type(plain), plain)
 
 
+MAKE_IT = "; make it a dataclass, or send a dict, a list, a number or text in its place"
+
+
+class Awaited:
+    def __await__(self) -> Iterator[None]:
+        yield None
+
+
 @pytest.mark.parametrize(
     ("value", "why"),
     [
@@ -171,12 +181,15 @@ def test_dates_of_numpy(value: Any, plain: Any) -> None:
             numpy.timedelta64(999, "ps"),
             "a timedelta64 of 999 picoseconds cannot be sent: it is finer than nanoseconds",
         ),
-        (numpy.longdouble(1), "a value of type longdouble cannot be sent"),
-        (object(), "a value of type object cannot be sent"),
-        (1j, "a value of type complex cannot be sent"),
+        (numpy.longdouble(1), f"a value of type longdouble cannot be sent{MAKE_IT}"),
+        (object(), f"a value of type object cannot be sent{MAKE_IT}"),
+        (1j, f"a value of type complex cannot be sent{MAKE_IT}"),
         (Item, "a value of type ModelMetaclass cannot be sent"),
+        (len, "a value of type builtin_function_or_method cannot be sent"),
+        ((one for one in ()), "a value of type generator cannot be sent; make a list of it"),
+        (Awaited(), "a value of type Awaited cannot be sent; await it first"),
     ],
-    ids=range(8),
+    ids=range(11),
 )
 def test_what_has_no_plain_form_is_named(value: Any, why: str) -> None:
     with pytest.raises(NotSerializable) as caught:

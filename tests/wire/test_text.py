@@ -90,7 +90,11 @@ def test_keys_that_are_plain_only_later_attach_once() -> None:
             "a map with a key of type tuple cannot be sent; keys are strings, numbers, booleans or None",
         ),
         ({b"x": 1}, "a map with a key of type bytes cannot be sent; keys are strings, numbers, booleans or None"),
-        (object(), "a value of type object cannot be sent"),
+        (
+            object(),
+            "a value of type object cannot be sent; "
+            "make it a dataclass, or send a dict, a list, a number or text in its place",
+        ),
     ):
         with pytest.raises(NotSerializable) as caught:
             V1.pack(value)

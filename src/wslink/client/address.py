@@ -1,4 +1,4 @@
-"""Addresses of servers: the URL of the WebSocket, from itself or from the page's URL."""
+"""Server addresses: the URL of the WebSocket, given directly or derived from the page's URL."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 
 
 def socket_url(target: str) -> tuple[str, str | None]:
-    """The URL of the WebSocket of a server or of its page, and the secret that it holds.
+    """Return the WebSocket's URL for the URL of a server or of its page, and the secret that it contains.
 
     Raises:
-        UsageError: for another scheme than http, https, ws and wss.
+        UsageError: the scheme is not http, https, ws or wss.
     """
     try:
         parts = urlsplit(target)
@@ -33,7 +33,8 @@ def socket_url(target: str) -> tuple[str, str | None]:
 
 
 def shown_url(url: str) -> str:
-    """An address for messages and logs: without what a query and a user may hold, such as tokens and passwords."""
+    """An address for messages and logs, without the query and the user information, which may contain tokens and
+    passwords."""
     address = url.partition("#")[0].partition("?")[0]
     scheme, slashes, rest = address.partition("//")
     host, slash, path = rest.partition("/")

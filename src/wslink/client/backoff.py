@@ -17,16 +17,16 @@ STOPPED = (1001, 1012, 1013)
 
 @dataclass(frozen=True)
 class Reconnect:
-    """Reconnection of a link, for `connect(url, reconnect=...)`. All times are in seconds.
+    """How a link reconnects, for `connect(url, reconnect=...)`. All times are in seconds.
 
     Attributes:
-        initial: the longest wait before the second attempt. The first is made at once, unless the server announced
-            that it stops. The longest wait doubles with each attempt.
+        initial: the longest wait before the second attempt. The first is made at once, unless the server announced that
+            it is stopping. The longest wait doubles with each attempt.
         max: the upper bound of that wait.
         give_up_after: the time without a connection after which the link closes for good; by default it never does.
 
     Raises:
-        UsageError: if a time is not a number of seconds, 0 or more.
+        UsageError: a time is not a number of seconds, 0 or more.
     """
 
     initial: float = 5.0
@@ -41,8 +41,9 @@ class Reconnect:
 
 
 class Backoff:
-    """Waits that double, of which a random part is waited: all of it at first, half of it later. With the defaults the
-    clients of a server that was restarted are back within 10 s, and no more than a quarter of them in one second."""
+    """Random waits whose upper bound doubles. The lower bound is 0 at first, and later half of the upper one. With the
+    defaults, all clients of a restarted server are back within 10 s, and no more than a quarter of them in any
+    second."""
 
     def __init__(self, options: Reconnect) -> None:
         self.give_up_after: float | None = None if math.isinf(options.give_up_after) else options.give_up_after
@@ -51,11 +52,11 @@ class Backoff:
         self._opened_at = 0.0
 
     def opened(self) -> None:
-        """A connection is open."""
+        """A connection was opened."""
         self._opened_at = monotonic()
 
     def ended(self, code: int) -> None:
-        """It has ended, with that close code."""
+        """The connection has ended with this close code."""
         if monotonic() - self._opened_at >= min(HELD, self._options.initial):
             self._attempts = 0
         if code in STOPPED:
@@ -67,5 +68,5 @@ class Backoff:
         if not attempts:
             return 0.0
         longest = min(self._options.initial * 2.0 ** min(attempts - 1, 32), self._options.max)
-        shortest = 0.0 if attempts == 1 else longest / 2  # those who begin together would else meet again and again
+        shortest = 0.0 if attempts == 1 else longest / 2  # otherwise, clients that start together would stay together
         return random.uniform(shortest, longest)  # noqa: S311 - no secret

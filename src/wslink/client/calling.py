@@ -14,7 +14,7 @@ from wslink.wire.value import Value
 
 
 class Options(NamedTuple):
-    """See Link.with_options. Raises UsageError from `check` for a callback that cannot be called."""
+    """See Link.with_options. `check` raises UsageError for a callback that cannot be called."""
 
     on_transfer: OnTransfer | None
     retry: bool
@@ -65,8 +65,8 @@ class Calling:
         return await self._link.perform(method, args, kwargs, *self._options)
 
     def stream(self, method: str, /, *args: Value, window: int = WINDOW, **kwargs: Value) -> Items:
-        """See Link.stream. What the method reports of its progress may overtake items. Raises UsageError where there
-        are options beside `on_progress`: a stream can be neither made again nor watched chunk by chunk."""
+        """See Link.stream. Progress that the method reports may overtake items. Raises UsageError if there are options
+        other than `on_progress`: a stream can neither be retried nor observed chunk by chunk."""
         check_window(window)
         if self._options.on_transfer is not None or self._options.retry:
             raise UsageError("of these options, streams have on_progress alone")

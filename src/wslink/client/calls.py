@@ -1,4 +1,4 @@
-"""The calls of a client: their ids, their way out, and what becomes of those that wait when a connection ends."""
+"""The calls of a client: their ids, how they are sent, and what happens to pending ones when a connection ends."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PROGRESS_WANTED: Mapping[str, bool] = {"progress": True}
 
 
 class OutgoingCall(NamedTuple):
-    """A call that is to be sent, and the future of its result. Whoever gives up on it discards its id."""
+    """A call that is about to be sent, and the future of its result. Discard its id when it is no longer needed."""
 
     id: str
     message: Message
@@ -36,15 +36,15 @@ class OutgoingCall(NamedTuple):
 
 
 class Fates:
-    """Outcomes of the calls of a session that has ended.
+    """What happens to the calls of a session that has ended.
 
     Args:
-        pending: those that wait for their response.
+        pending: the pending calls.
 
     Attributes:
         posted: the messages that were queued, by the ids of their calls.
-        repeatable: those of calls that may run twice.
-        error: how the connection before has ended; None for the first.
+        repeatable: the messages of calls that may run twice.
+        error: how the previous connection has ended; None before the first.
     """
 
     def __init__(self, pending: PendingCalls) -> None:
@@ -54,33 +54,33 @@ class Fates:
         self._pending = pending
 
     def fail(self) -> None:
-        """Fail the calls that the server may have got, or not; but not those that may be made twice."""
+        """Fail the calls that the server may or may not have received, except for those that may be retried."""
         if self.error is not None:
             for id_ in self._pending.ids:
                 if id_ != wire.HELLO_ID and id_ not in self.repeatable and not self._waits(id_):
                     self._pending.reject(id_, self.error)
 
     def again(self) -> list[Message]:
-        """The calls that the server may have got and that are made again."""
+        """The calls that the server may have received, and that are retried."""
         return [message for id_, message in self.repeatable.items() if not self._waits(id_)]
 
     def _waits(self, id_: str) -> bool:
-        """Whether nothing was sent of a call."""
+        """Whether no part of a call was sent."""
         entry = self.posted.get(id_)
         return entry is not None and not entry.begun
 
 
 class Calls:
-    """The calls of one client, over one connection after another.
+    """The calls of one client, over successive connections.
 
     Args:
-        limits: `max_resume` bounds what is kept.
+        limits: `max_resume` limits what is kept.
 
     Attributes:
-        welcome: what the server said of this client.
-        pending: the calls that wait for their response.
+        welcome: the server's response to hello.
+        pending: the pending calls.
         outbox: the messages that wait to be sent.
-        on_progress: what is told of the progress of calls, by their ids.
+        on_progress: the callbacks for the progress of calls, by their ids.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -96,7 +96,7 @@ class Calls:
     def call(
         self, method: str, args: Sequence[Value], kwargs: dict[str, Value], on_progress: OnProgress | None = None
     ) -> OutgoingCall:
-        """A call (MSG-3). Raises NotSerializable."""
+        """Create a call (MSG-3). Raises NotSerializable."""
         id_ = f"rpc:{self.welcome.client_id}:{next(self._numbers)}"
         if on_progress is None:
             return self._call(id_, method, args, kwargs)
@@ -105,11 +105,11 @@ class Calls:
         return call
 
     def _make_encoder(self, arrays: bool) -> V2Encoder:
-        """What encodes for a server, with typed arrays or without."""
+        """The encoder for a server, with or without typed arrays."""
         return V2_WITH_ARRAYS if arrays else V2
 
     def system(self, method: str, argument: Mapping[str, Value]) -> OutgoingCall:
-        """A system call, of a feature. Raises NotSerializable."""
+        """Create a system call of a feature. Raises NotSerializable."""
         return self._call(f"system:{method}:{next(self._numbers)}", method, [argument], {})
 
     def _call(
@@ -124,14 +124,14 @@ class Calls:
         return OutgoingCall(id_, message, self.pending.add(id_))
 
     def retry(self, call: OutgoingCall) -> None:
-        """Make a call again where nobody knows whether the server got it: it may run twice."""
+        """Retry a call if it is not known whether the server received it. It may run twice."""
         self._fates.repeatable[call.id] = call.message
 
     def post(self, call: OutgoingCall, on_transfer: OnTransfer | None) -> Entry:
-        """Send a call when it is its turn; what waits until then is for `over`.
+        """Queue a call. Until it is sent, `over` can cancel it.
 
         Raises:
-            ConnectionClosed: there is no connection, and more than `max_resume` would wait for one.
+            ConnectionClosed: there is no connection, and more than `max_resume` bytes would wait for one.
         """
         self.outbox.check_room(call.message.size)
         if on_transfer is not None:
@@ -140,7 +140,7 @@ class Calls:
         return entry
 
     def over(self, call: OutgoingCall, entry: Entry | None) -> None:
-        """Nobody waits for a call any more: because of its response, or because its caller gave it up (CAN-1)."""
+        """A call is no longer needed: it has been responded to, or its caller gave it up (CAN-1)."""
         self.pending.discard(call.id)
         if self.on_progress:
             self.on_progress.pop(call.id, None)
@@ -156,8 +156,8 @@ class Calls:
             self.outbox.urge(pack_extension((CANCEL, call.id)))
 
     def interrupted(self, id_: str, error: Value) -> bool:
-        """Whether the server says of a call that its session has moved meanwhile (RES-12): it may have run, and is made
-        again where it may run twice."""
+        """Whether the server reports that a call was interrupted because its session moved (RES-12). It may have run,
+        and is retried if it may run twice."""
         if not isinstance(error, dict) or error.get("code") != INTERRUPTED or not self.pending.waits(id_):
             return False
         message = self._fates.repeatable.get(id_)
@@ -168,7 +168,7 @@ class Calls:
         return True
 
     def take_progress(self, items: list[Value]) -> None:
-        """A call has come further (PRG-1). What nobody waits for is late."""
+        """A call has reported progress (PRG-1). Late reports are ignored."""
         id_ = items[1] if len(items) == 3 else None
         on_progress = self.on_progress.get(id_) if isinstance(id_, str) else None
         if on_progress is not None and self.pending.waits(id_):  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl as ssl_module
 from collections.abc import Generator, Mapping
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import aiohttp
 
@@ -45,6 +45,13 @@ class Connecting:
     def __await__(self) -> Generator[Any, None, Link]:
         return self._connect().__await__()
 
+    if not TYPE_CHECKING:  # which says so by itself
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(
+                f"there is no {name!r} before the connection is open: link = await wslink.connect(...), or async with"
+            )
+
     async def __aenter__(self) -> Link:
         self._link = await self._connect()
         return self._link
@@ -77,10 +84,10 @@ class Dialer:
         try:
             # A server may use larger frames than we do, and what is over max_message is to be refused, not to end all.
             limit = max(self._limits.max_message, self._limits.max_frame)
-            # A proxy is asked for http:// addresses; it does not know ws://.
+            # Proxies do not know ws:// URLs.
             url = self._url.replace("ws", "http", 1) if self._options["proxy"] else self._url
             socket = await session.ws_connect(url, max_msg_size=limit, autoclose=False, **self._options)
-        except (aiohttp.ClientError, OSError, UnicodeError) as error:  # the last of a name that no resolver knows
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:  # UnicodeError: not a valid host name
             await session.close()
             raise ConnectionClosed(1006, f"{shown_url(self._url)}: {_reason(error, self._url)}") from None
         except BaseException:
@@ -140,10 +147,27 @@ def _dialing(
 
 
 def _reason(error: Exception, url: str) -> str:
-    """Why there is no connection to `url`, which may hold secrets."""
+    """The reason why there is no connection to `url`, without the secrets in it."""
     if isinstance(error, aiohttp.ClientResponseError):
-        return f"the server responded with {error.status} ({error.message})"
-    return str(error).replace(url.partition(":")[2], shown_url(url).partition(":")[2])  # a proxy's has another scheme
+        advice = _OF_STATUS.get(error.status, "")
+        return f"the server responded with {error.status} ({error.message}){advice}"
+    # With a proxy, the scheme differs.
+    told = str(error).replace(url.partition(":")[2], shown_url(url).partition(":")[2])
+    return told + next((advice for sign, advice in _OF_ERROR.items() if sign in told), "")
+
+
+_OF_STATUS = {
+    403: "; the server's log says why",
+    404: "; it has no WebSocket at this path: that of a server is /ws unless its settings say otherwise",
+}
+"""Advice for refused handshakes, by status."""
+
+_OF_ERROR = {
+    "Connect call failed": "; nothing listens there: is the server running, and is this its port?",
+    "WRONG_VERSION_NUMBER": "; the server does not speak TLS at this port: ws:// instead of wss://",
+    "CERTIFICATE_VERIFY_FAILED": "; connect(url, ssl=...) takes a context that trusts it, or False for any certificate",
+}
+"""Advice for errors, by a part of their message."""
 
 
 def _session_class(traces: bool) -> type[ClientSession]:
@@ -157,7 +181,7 @@ def _session_class(traces: bool) -> type[ClientSession]:
 
 
 def _refuse_opening(secret: object, ssl: object, headers: object) -> None:
-    """Raise UsageError for what no handshake and no hello can have."""
+    """Raise UsageError for invalid arguments of the handshake and of hello."""
     if secret is not None and not (isinstance(secret, str) and is_text(secret)):
         raise UsageError(f"a secret is text, not a {type(secret).__name__} or half of a surrogate pair")
     if ssl is not None and not isinstance(ssl, (bool, ssl_module.SSLContext)):
@@ -170,9 +194,9 @@ def _refuse_opening(secret: object, ssl: object, headers: object) -> None:
 
 
 def _refuse_others(url: object, timeout: object, reconnect: object, limits: object, handlers: object) -> None:
-    """Raise UsageError for an argument of `connect` that is not as it says."""
+    """Raise UsageError for other invalid arguments of `connect`."""
     if not isinstance(url, str) or not url.startswith(("ws://", "wss://")):
-        raise UsageError(f"{url!r:.100} is not a ws:// or wss:// URL")
+        raise UsageError(f"{url!r:.100} is not a ws:// or wss:// URL, such as ws://localhost:8080/ws")
     if not isinstance(timeout, (int, float)) or not timeout > 0:
         raise UsageError(f"timeout must be a number of seconds over 0, not {timeout!r:.100}")
     if not isinstance(reconnect, (bool, Reconnect)):

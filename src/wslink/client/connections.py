@@ -1,4 +1,4 @@
-"""The connections of a link, one after another."""
+"""The successive connections of a link."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ before the connection's end."""
 
 
 class Dialing(NamedTuple):
-    """Parameters of making a connection.
+    """The parameters of connecting.
 
     Attributes:
-        dial: makes one; raises ConnectionClosed.
-        url: of the server, for errors; without secrets.
-        secret: the server's.
-        timeout: seconds for one attempt, hello included.
-        backoff: when to make another; None for never.
+        dial: opens a connection; raises ConnectionClosed.
+        url: the server's URL, for errors; without secrets.
+        secret: the server's secret.
+        timeout: seconds for one attempt, including hello.
+        backoff: when to reconnect; None for never.
     """
 
     dial: Callable[[], Awaitable[ClientSocket]]
@@ -45,18 +45,18 @@ class Dialing(NamedTuple):
 
 
 class Connections:
-    """Makes them, reads from them, and makes another where one ends.
+    """Opens connections, reads from them, and reconnects when one ends.
 
     Args:
         dialing: see Dialing.
-        session: what they carry.
-        take: takes each frame.
-        events: is told of changes.
-        finish: called once, when no more follows, with how the last has ended, and whether this side asked for that.
+        session: the session that they carry.
+        take: handles each frame.
+        events: notified of changes.
+        finish: called once, after the last connection, with how it has ended, and whether this side closed it.
 
     Attributes:
         state: see Link.
-        ended: how the last has ended; None while more may follow.
+        ended: how the last connection has ended; None while there may be more.
     """
 
     def __init__(
@@ -85,16 +85,16 @@ class Connections:
         return self._socket
 
     async def open(self) -> None:
-        """Make the first. Raises AuthenticationError, ConnectionClosed."""
+        """Open the first connection. Raises AuthenticationError, ConnectionClosed."""
         await self._attempt()
         self._running = asyncio.get_running_loop().create_task(self._run())
 
     def give_up(self) -> None:
-        """There is no sign of life."""
+        """Abort the connection: there was no sign of life."""
         if self._socket is not None:
             self._socket.abort()
 
-    # One ------------------------------------------------------------------------
+    # A single connection ------------------------------------------------------------
 
     async def _attempt(self) -> None:
         """Connect and say hello. Raises AuthenticationError, ConnectionClosed."""
@@ -140,7 +140,7 @@ class Connections:
         finally:
             self._session.over(call, None)
 
-    # One after another ------------------------------------------------------------
+    # Reconnecting ---------------------------------------------------------------------
 
     async def _run(self) -> None:
         end = ConnectionClosed(1006, "the connection was lost")
@@ -155,7 +155,7 @@ class Connections:
                 self._session.disconnect(end)
                 self._change("reconnecting")
                 await within(self._return(backoff), backoff.give_up_after)
-        except AuthenticationError as error:  # to try again would not help
+        except AuthenticationError as error:  # retrying would not help
             end = ConnectionClosed(1008, str(error))
         except asyncio.TimeoutError:
             pass
@@ -164,7 +164,7 @@ class Connections:
             await self._release(for_good=True)
 
     async def _return(self, backoff: Backoff) -> None:
-        """Connect again, as often as it takes. Raises AuthenticationError."""
+        """Reconnect, with as many attempts as it takes. Raises AuthenticationError."""
         since = monotonic()
         while self._socket is None:
             await asyncio.sleep(backoff.delay())
@@ -172,14 +172,15 @@ class Connections:
                 await self._attempt()
             except ConnectionClosed as error:
                 logger.debug("%s", error)
-            if self.ended is not None:  # closed meanwhile, and what was awaited has swallowed the cancellation
+            if self.ended is not None:  # it was closed in the meantime, and the cancellation was swallowed
                 raise asyncio.CancelledError
         self._change("open")
         resumed, reason = self._session.verdict
         self._events.returned(Reconnected(resumed, reason, monotonic() - since))
 
     async def _release(self, for_good: bool = False) -> None:
-        """Let go of the connection; `for_good`: none follows, which the server is told. It would wait (RES-6)."""
+        """Drop the connection. `for_good` means that there will be no other, which the server is told: it would wait
+        otherwise (RES-6)."""
         socket, self._socket = self._socket, None
         if socket is None:
             return
@@ -193,8 +194,8 @@ class Connections:
     # End ------------------------------------------------------------------------
 
     async def close(self) -> None:
-        """Close the connection, for good. Safe to call more than once. Cancelling a caller does not interrupt it: that
-        may be a handler, which the end of the session cancels."""
+        """Close the connection for good. Safe to call more than once. Cancelling a caller does not interrupt it: the
+        caller may be a handler, which is cancelled when the session ends."""
         closed = ConnectionClosed(1000, "closed by this side")
         if self.ended is None:
             self._stop(closed, asked=True)
@@ -212,7 +213,7 @@ class Connections:
         self._end(closed)
 
     async def wait_closed(self) -> ConnectionClosed:
-        """Wait for the end of the last one; how it ended."""
+        """Wait for the end of the last connection. Returns how it has ended."""
         if self._running is not None:
             await asyncio.wait({self._running})
         assert self.ended is not None

@@ -1,4 +1,4 @@
-"""The message of a command that a server did not authenticate: the error, and what to do."""
+"""The error message of commands that a server did not authenticate, with advice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CURE = (
 
 
 def explained(error: Exception) -> str:
-    """An error for people at a command line, who cannot write `connect(url, secret=...)`."""
+    """The error message for users of a command line, who cannot write `connect(url, secret=...)`."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     if not isinstance(error, AuthenticationError):

@@ -1,4 +1,4 @@
-"""Events of a link: changes of its state, and reconnections."""
+"""The events of a link: changes of its state, and reconnections."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ class Reconnected(NamedTuple):
     """The outcome of a reconnection.
 
     Attributes:
-        resumed: whether the session was resumed: no message was lost or duplicated. Otherwise the server treats this as
-            a new client; the link has subscribed again, and calls that the server may have got have failed.
-        reason: why it was not resumed: "expired" or "overflow", the time or the bytes were exceeded; "restarted";
-            "refused"; "unsupported" by the server.
+        resumed: whether the session was resumed, so that no message was lost or duplicated. Otherwise the server treats
+            this as a new client; the link has renewed its subscriptions, and calls that the server may have received
+            have failed.
+        reason: why it was not resumed: "expired" or "overflow" (the limit on time or bytes was exceeded), "restarted",
+            "refused", or "unsupported" by the server.
         away: seconds without a connection.
     """
 
@@ -37,7 +38,7 @@ Spawn = Callable[[Coroutine[Value, Value, None]], object]
 
 
 class Events:
-    """The callbacks of a link's events. Their exceptions are logged.
+    """The callbacks for a link's events. Their exceptions are logged.
 
     Args:
         spawn: runs the coroutines that async callbacks return.

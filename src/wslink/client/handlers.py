@@ -1,4 +1,4 @@
-"""Calls of the server that a client serves (HND)."""
+"""Calls from the server that a client serves (HND)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Owner(Protocol):
 
 
 class Server:
-    """The server as the calls that it makes see it (rpc.call.Caller)."""
+    """The server, as the caller of its calls (rpc.call.Caller)."""
 
     id = "server"
     user = ""
@@ -79,8 +79,8 @@ class Server:
 
 
 class Answers:
-    """Responses to the server's calls of one session (rpc.dispatcher.Responder). Responses that wait are known by
-    the ids of their calls, which are the server's own."""
+    """Sends the responses to the server's calls in one session (rpc.dispatcher.Responder). Waiting responses are
+    identified by the ids of their calls, which the server chooses."""
 
     streams = None
 
@@ -127,7 +127,7 @@ class Answers:
     def room(self) -> None: ...
 
     def give_up(self, id_: str) -> None:
-        """Send no more of a response, nor of progress (CAN-2)."""
+        """Stop sending a response and its progress (CAN-2)."""
         for waiting in (self._waiting, self._reported):
             entry = waiting.pop(id_, None)
             if entry is not None:
@@ -144,7 +144,7 @@ class Answers:
         return functools.partial(self._report, id_, message)
 
     def _report(self, id_: str, message: Message) -> None:
-        """Send progress: of what waits only the newest (PRG-1)."""
+        """Send progress; of what is waiting, only the newest (PRG-1)."""
         if not self.over:
             self._give_up_progress(id_)
             self._post(self._reported, id_, message)
@@ -168,10 +168,10 @@ class Answers:
 
 
 class Handlers:
-    """The functions that the server may call, and those of its calls that run.
+    """The functions that the server may call, and its running calls.
 
     Args:
-        link: the client's.
+        link: the client's link.
         limits: `max_client_calls` applies.
     """
 
@@ -182,39 +182,40 @@ class Handlers:
         self._answers: Answers | None = None
         self._dispatcher: Dispatcher | None = None
 
-    def add(self, method: Method) -> None:
-        """Let the server call `method`. Raises UsageError if its name is taken, or it has streams (HND-6)."""
+    def add(self, method: Method, replace: bool = False) -> None:
+        """Allow the server to call `method`. Raises UsageError if its name is taken and `replace` is false, or if it
+        streams (HND-6)."""
         if method.streaming:
             raise errors.UsageError(
                 f"handler {method.name!r} has streams, which only methods of a server may have (HND-6)"
             )
-        self._service.methods.add(method)
+        self._service.methods.add(method, replace)
 
     def intercept(self, interceptor: Interceptor) -> None:
         """See Methods.intercept."""
         self._service.methods.intercept(interceptor)
 
     def remove(self, method: Method) -> None:
-        """It may no longer."""
+        """Stop allowing the server to call a method."""
         if self._service.methods.get(method.name) is method:
             del self._service.methods[method.name]
 
     def begin(self, outbox: Outbox, encoder: V2Encoder, max_frame: int, features: tuple[str, ...]) -> None:
-        """A session begins. The server knows nothing of calls of the one before (HND-5)."""
+        """A session begins. The server knows nothing of calls in the previous one (HND-5)."""
         self.end()
         if wire.HANDLES in features:
             self._answers = Answers(outbox, encoder, max_frame, wire.PROGRESSES in features)
             self._dispatcher = Dispatcher(self._service, self._answers)
 
     def end(self) -> None:
-        """The session has ended: what runs is cancelled."""
+        """The session has ended: cancel running calls."""
         if self._answers is not None and self._dispatcher is not None:
             self._answers.end()
             self._dispatcher.leave()
         self._answers = self._dispatcher = None
 
     def take(self, message: Mapping[str, Any]) -> None:
-        """Take a call of the server."""
+        """Handle a call from the server."""
         dispatcher, answers = self._dispatcher, self._answers
         if dispatcher is None or answers is None:
             logger.warning("the server calls a method, and `handle` was not accepted")
@@ -231,7 +232,7 @@ class Handlers:
             dispatcher.start(request, self._server)
 
     def cancel(self, id_: Value) -> None:
-        """The server gave up a call of its own (CAN-1, CAN-2)."""
+        """Cancel one of the server's calls, at its request (CAN-1, CAN-2)."""
         dispatcher, answers = self._dispatcher, self._answers
         if dispatcher is None or answers is None or not isinstance(id_, str):
             return

@@ -1,4 +1,4 @@
-"""The functions of a client that the server may call, as their author declares them."""
+"""The functions of a client that the server may call."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any, TypeVar, overload
 from wslink.client.handlers import Handlers
 from wslink.rpc.interceptors import Function
 from wslink.rpc.methods import Method, Run
+from wslink.rpc.redefinition import may_replace
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 
 class Handling:
-    """The part of a Link that concerns them. See Link."""
+    """The part of a Link that concerns handlers. See Link."""
 
     def __init__(self, handlers: Handlers) -> None:
         self._handlers = handlers
@@ -38,12 +39,12 @@ class Handling:
             A function that ends this; without `function`, a decorator.
 
         Raises:
-            UsageError: for a bad name or one that is taken, and for hints that cannot be checked.
+            UsageError: for a bad name, one that is taken (except in a notebook), and hints that cannot be checked.
         """
         if function is None:
             return functools.partial(self._handle, name, run)
         method = Method(name, function, run=run)
-        self._handlers.add(method)
+        self._handlers.add(method, replace=may_replace(function))
         return functools.partial(self._handlers.remove, method)
 
     def _handle(self, name: str, run: Run, function: FunctionT) -> FunctionT:

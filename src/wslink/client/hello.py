@@ -1,4 +1,4 @@
-"""Hello at the client's end: what it says, and what the server answers (HELLO, EXT, RES-1)."""
+"""Hello on the client's side (HELLO, EXT, RES-1)."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ MAX_HEARTBEAT = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """The server's part of hello about resumption (RES-1).
+    """The part of the server's response that concerns resumption (RES-1).
 
     Attributes:
         token: leads back to the session.
-        epoch: changes exactly when what the server kept for the client is void.
-        resumed: whether the session goes on.
-        reason: why not, where a token was given.
-        received: what the server has of this client's messages, and `missing` which below it are not.
-        heartbeat: seconds of silence after which the client asks for a sign of life (RES-11); 0 for never.
-        begun: what the server has of messages that are not whole there, by number, in bytes (RES-13).
+        epoch: changes exactly when the state that the server kept for the client becomes void.
+        resumed: whether the session continues.
+        reason: why not, if a token was presented.
+        received: the highest number of this client's messages that the server has received; `missing` are those below
+            it that it has not.
+        heartbeat: seconds of silence after which the client requests a sign of life (RES-11); 0 for never.
+        begun: the messages that the server has received in part: by number, the bytes that have arrived (RES-13).
     """
 
     token: str
@@ -42,14 +43,14 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """The result of a good hello (HELLO-2, EXT-2). A released server says less.
+    """The result of a successful hello (HELLO-2, EXT-2). Released servers send only part of it.
 
     Attributes:
         client_id: see Link.
-        max_frame: the most bytes in a frame that the server takes, header included (G2-5).
+        max_frame: the most bytes in a frame that the server accepts, including the header (G2-5).
         features: see Link.
         server: see Link.
-        resume: None where the server says nothing of it.
+        resume: None if the server sent nothing about it.
     """
 
     client_id: str
@@ -73,10 +74,10 @@ def hello_of(secret: str | None, features: Sequence[str], resume: Mapping[str, V
 
 
 def read_welcome(result: Value) -> Welcome:
-    """Read the result of hello.
+    """Parse the result of hello.
 
     Raises:
-        ConnectionClosed: if it cannot be understood.
+        ConnectionClosed: it is malformed.
     """
     try:
         resume = result.get("resume")

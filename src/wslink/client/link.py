@@ -20,6 +20,7 @@ from wslink.client.subscription import ClientSubscription, Inbox
 from wslink.client.subscriptions import Subscriptions
 from wslink.client.transfers import OnTransfer
 from wslink.errors import ConnectionClosed
+from wslink.rpc.redefinition import add_handler
 from wslink.wire.frames import Buffer
 from wslink.wire.limits import Limits
 from wslink.wire.value import Value
@@ -32,8 +33,8 @@ _kept_by: ContextVar[Link | None] = ContextVar("kept_by", default=None)
 
 
 class Link(Reading, Handling):
-    """An authenticated connection to a server, which reconnects when it is lost. Made by `connect`; usable as an async
-    context manager, which closes it."""
+    """An authenticated connection to a server, which reconnects when it is lost. Created by `connect`. As an async
+    context manager, it closes on exit."""
 
     def __init__(self, dialing: Dialing, limits: Limits, make_session: type[ClientSession] = ClientSession) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -73,19 +74,19 @@ class Link(Reading, Handling):
 
     @property
     def epoch(self) -> str:
-        """A value that changes whenever the server has lost the state that it kept for this client: whatever was read
-        before has to be read again."""
+        """A value that changes whenever the server has lost the state that it kept for this client: everything that was
+        read before has to be read again."""
         return self._session.epoch
 
     def on_statechange(self, callback: OnState) -> OnState:
         """Call `callback(state)`, sync or async, when `state` has changed. Usable as a decorator."""
-        self._events.state.append(callback)
+        add_handler(self._events.state, callback)
         return callback
 
     def on_reconnected(self, callback: OnReconnected) -> OnReconnected:
         """Call `callback(reconnected)`, sync or async, when the link has reconnected; see Reconnected. Usable as a
         decorator."""
-        self._events.reconnected.append(callback)
+        add_handler(self._events.reconnected, callback)
         return callback
 
     # Calls ------------------------------------------------------------------
@@ -94,14 +95,14 @@ class Link(Reading, Handling):
         """Call `method` and return its result. Use `asyncio.timeout` to bound the wait; the server then cancels the
         call. While the link is reconnecting, calls wait for the connection.
 
-        Arguments may hold bytes and NumPy arrays at any depth. An async iterable is sent item by item, as fast as the
-        method reads it, if the method takes a stream there.
+        Arguments may contain bytes and NumPy arrays at any depth. An async iterable is sent item by item, as fast as
+        the method reads it, if the method accepts a stream there.
 
         Raises:
             CallError: the server responded with an error.
-            ConnectionClosed: the link is closed, or is closed before the response; or its connection was lost, and the
-                server does not know whether it got the call.
-            NotSerializable: an argument cannot be sent.
+            ConnectionClosed: the link is closed, or is closed before the response arrives; or the connection was lost,
+                and it is not known whether the server received the call.
+            NotSerializable: an argument cannot be encoded.
         """
         return await self.perform(method, args, kwargs)
 
@@ -116,8 +117,8 @@ class Link(Reading, Handling):
                 response that has arrived: several times a second for large messages, once for small ones.
             on_progress: called with the progress that the method reports, in order, and never after the response. Of
                 several values that wait, only the newest arrives.
-            retry: make the call again if the connection was lost and the server does not know whether it got the call.
-                The method may then run twice.
+            retry: retry the call if the connection was lost and it is not known whether the server received it. The
+                method may then run twice.
         """
         return Calling(self, Options(on_transfer, retry, on_progress))
 
@@ -130,7 +131,7 @@ class Link(Reading, Handling):
         retry: bool = False,
         on_progress: OnProgress | None = None,
     ) -> Value:
-        """As `call`, with options; see `with_options`."""
+        """Like `call`, with options; see `with_options`."""
         if self._connections.ended is not None:
             self.refuse_if_ended()
         call = self._session.call(method, args, kwargs, on_progress)
@@ -149,7 +150,7 @@ class Link(Reading, Handling):
                 try:  # noqa: SIM105 - which would be three functions more
                     await socket.write(frames[0])
                 except ConnectionError:
-                    pass  # its reader learns of the end, too
+                    pass  # the reader notices the end, too
             else:
                 entry = session.post(call, on_transfer)
             return await call.result
@@ -157,11 +158,11 @@ class Link(Reading, Handling):
             session.over(call, entry)
 
     def leave(self) -> None:
-        """Close the link, soon."""
+        """Close the link soon."""
         self.keep(self.close())
 
     def refuse_if_ended(self) -> None:
-        """Raise ConnectionClosed once no more can be called."""
+        """Raise ConnectionClosed if no more calls can be made."""
         ended = self._connections.ended
         if ended is not None:
             raise ConnectionClosed(ended.code, ended.reason)
@@ -177,18 +178,17 @@ class Link(Reading, Handling):
         window: int | None = None,
         max_rate: float | None = None,
     ) -> ClientSubscription:
-        """Subscribe to a topic, ahead of calls that are made after this; iterate over what is returned.
+        """Subscribe to a topic, before calls that are made later; iterate over the result.
 
         Args:
             topic: its name.
-            filter: only publications whose tags match; a mapping from tag names to a value, a list of values, or a
+            filter: only publications with matching tags: a mapping from tag names to a value, a list of values, or a
                 mapping with any of gte, gt, lte, lt, ne.
             buffer: payloads that may wait for a slow subscriber before the link stops reading.
-            window: publications of a "latest" topic that may be on their way or with the subscriber, from 1 to 1024;
-                unless given, it follows the line and the subscriber. A server that did not accept the feature "flow"
-                knows none.
-            max_rate: publications of a "latest" topic per second, from 0.001 to 1000; as many as there are unless
-                given.
+            window: publications of a "latest" topic that may be in flight or with the subscriber, from 1 to 1024; by
+                default it adapts to the line and the subscriber. It has no effect if the server does not support the
+                feature "flow".
+            max_rate: publications of a "latest" topic per second, from 0.001 to 1000; by default there is no limit.
         """
         check_subscription(filter, buffer, window, max_rate)
         inbox = self._subscriptions.add(topic, filter, buffer, window, max_rate)
@@ -204,19 +204,20 @@ class Link(Reading, Handling):
         return self._subscribing.cancel(inbox)
 
     def abandon_subscription(self, inbox: Inbox) -> None:
-        """Cancel a subscription whose subscriber has gone, once whoever waits for `ready` knows."""
+        """Cancel a subscription whose subscriber has gone, after notifying those that wait for `ready`."""
         inbox.ready.add_done_callback(lambda _: self.cancel_subscription(inbox))
 
     # End ------------------------------------------------------------------------
 
     async def close(self) -> None:
-        """Close the connection; pending calls raise ConnectionClosed, iterations stop. Safe to call more than once."""
+        """Close the connection. Pending calls raise ConnectionClosed, and iterations stop. Safe to call more than
+        once."""
         await self._connections.close()
-        if _kept_by.get() is not self:  # else it would wait for itself
+        if _kept_by.get() is not self:  # otherwise it would wait for itself
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def wait_closed(self) -> ConnectionClosed:
-        """Wait until the link is closed for good; how its last connection ended."""
+        """Wait until the link is closed for good. Returns how its last connection ended."""
         return await self._connections.wait_closed()
 
     async def __aenter__(self) -> Link:
@@ -250,13 +251,13 @@ class Link(Reading, Handling):
             self.cancel_subscription(inbox)
 
     async def _wait_for_room(self) -> None:
-        """Stop reading while a subscriber is behind, unless that holds up anybody else.
+        """Stop reading while a subscriber is behind, unless that would delay anything else.
 
         Raises:
-            ConnectionError: the connection has ended meanwhile.
+            ConnectionError: the connection has ended in the meantime.
         """
         subscriptions, connections = self._subscriptions, self._connections
-        await asyncio.sleep(0)  # a subscriber that is not behind takes now what waits for it
+        await asyncio.sleep(0)  # subscribers that are not behind take their payloads now
         while connections.socket is not None and not self._session.pending and subscriptions.held_up:
             subscriptions.room.clear()
             try:
@@ -267,11 +268,11 @@ class Link(Reading, Handling):
         self._session.heard()
 
     def made_room(self) -> None:
-        """A subscriber took a payload."""
+        """A subscriber has taken a payload."""
         self._subscriptions.room.set()
 
     def keep(self, coroutine: Coroutine[Value, Value, None]) -> asyncio.Task[None]:
-        """Run `coroutine` until it ends or the link does; what it raises is its awaiter's, if there is one."""
+        """Run `coroutine` until it ends or the link does. Its exception, if any, goes to whoever awaits it."""
         task = _task_of(self, coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._kept)
@@ -284,7 +285,7 @@ class Link(Reading, Handling):
 
 
 def _task_of(link: Link, coroutine: Coroutine[Value, Value, None]) -> asyncio.Task[None]:
-    """A task which knows that it is the link's, as those do that it starts."""
+    """Create a task that knows that it belongs to the link, like the tasks that it starts."""
     token = _kept_by.set(link)
     try:
         return asyncio.get_running_loop().create_task(coroutine)

@@ -1,4 +1,5 @@
-"""The client's outbox: small messages go at once, large ones as the line and the server take them (LANE, FLOW-4)."""
+"""The client's outbox: small messages are sent at once, large ones as fast as the line and the server accept them
+(LANE, FLOW-4)."""
 
 from __future__ import annotations
 
@@ -26,15 +27,15 @@ NOWHERE = Nowhere()
 
 
 class Outbox:
-    """The messages of one client that wait to be sent, over one connection after another. Between them all wait.
+    """The outgoing messages of one client, over successive connections. Between connections, all of them wait.
 
     Args:
-        limit: bytes that are kept until the server has them (RES-4).
+        limit: bytes that are kept until the server has received them (RES-4).
 
     Attributes:
-        flow: see FlowControl; None for a server that acknowledges nothing.
-        sent: what was sent and the server may lack; None where the session cannot be resumed.
-        sends_ends: whether a message of which no more is sent is ended by a chunk that says so (CAN-3).
+        flow: see FlowControl; None for a server that does not acknowledge.
+        sent: messages that were sent and that the server may not have received; None if the session cannot be resumed.
+        sends_ends: whether a partly sent message is aborted by a chunk that says so (CAN-3).
     """
 
     def __init__(self, limit: int) -> None:
@@ -44,7 +45,7 @@ class Outbox:
         self._limit = limit
         self._sink: FrameSink = NOWHERE
         self._watched: dict[Entry, Sending] = {}
-        self._small = 0  # messages that wait
+        self._small = 0  # waiting messages
         self._ended = False
         self._room = asyncio.Event()
         self._sender = Sender(self, NO_LIMIT)
@@ -53,33 +54,34 @@ class Outbox:
     # Connections ----------------------------------------------------------------
 
     def disconnect(self) -> None:
-        """The connection has ended; what has not begun waits for the next."""
+        """The connection has ended. Messages that have not begun wait for the next one."""
         self._sink = NOWHERE
         self._sender.move(self)
 
     def begin(self, numbered: bool) -> None:
-        """A session begins: nothing that was sent before counts. With `numbered` it can be resumed."""
+        """A session begins: nothing that was sent before counts. With `numbered`, it can be resumed."""
         self.flow = self._sender.flow = None
         self.sent = self._queue.numbers = Repeatable(self._limit, Uncounted()) if numbered else None
 
     def restore(self, messages: Iterable[Message]) -> None:
-        """Send messages of the session before in this one, ahead of what waits."""
+        """Send messages of the previous session in this one, ahead of what is waiting."""
         self._queue.repeat((self._number(message), message) for message in messages)
 
     def repeat(self, received: int, missing: frozenset[int], begun: Mapping[int, int]) -> None:
-        """The session goes on: what the server lacks is sent again, ahead of what waits (RES-6, RES-13)."""
+        """The session continues: send what the server is missing again, ahead of what is waiting (RES-6, RES-13)."""
         if self.sent is not None:
             self.sent.acknowledge(received, missing)
             again = ((number, kept.message) for number, kept in self.sent)
             self._queue.repeat(again, self.sent.offsets(begun.items()))
 
     def open(self, sink: FrameSink) -> None:
-        """The server has accepted hello: what waits goes to `sink`, which calls `resume` when it is writable again."""
+        """The server has accepted hello. Send what is waiting to `sink`, which calls `resume` when it is writable
+        again."""
         self._sink = sink
         self._sender.move(self)
 
     def pump(self) -> None:
-        """Send what may go."""
+        """Send what may be sent."""
         self._sender.pump()
 
     def _number(self, message: Message) -> int:
@@ -87,7 +89,8 @@ class Outbox:
 
     @property
     def overflowed(self) -> bool:
-        """Whether the server may lack what is not kept: the session cannot be resumed (RES-4)."""
+        """Whether the server may be missing something that is not kept, so that the session cannot be resumed
+        (RES-4)."""
         return self.sent is not None and self.sent.lost > 0
 
     def check_room(self, size: int) -> None:
@@ -99,14 +102,14 @@ class Outbox:
     # Messages -------------------------------------------------------------------
 
     def takes(self, message: Message) -> bool:
-        """Whether a message is small, and its caller may send it at once, past large ones; it counts as sent then. It
-        need not wait for the time that the last chunk of a large one takes."""
+        """Whether a message is small, and may be sent at once, past large ones; it is counted as sent then. It need not
+        wait for the last chunk of a large one to be transmitted."""
         if message.source is not None or self._small or self._queue.repeats or not self._sink.writable:
             return False
         return self.flow is None or self.flow.takes(message.size)
 
     def post(self, message: Message, on_transfer: OnTransfer | None = None, after: Entry | None = None) -> Entry:
-        """Send a message when it is its turn, and when `after` is over."""
+        """Send a message when it is its turn, and when `after` is finished."""
         if message.source is None:
             self._small += 1
         entry = Entry(message, names=self._names(message), on_begin=self._begun)
@@ -117,14 +120,14 @@ class Outbox:
         return entry
 
     def _names(self, message: Message) -> tuple[Hashable, ...]:
-        """Large messages of about one size go one after another, so that few are under way (LIM-4, LANE-5); to a
-        server that acknowledges nothing, all do."""
+        """Large messages of about the same size are sent one after another, so that few are incomplete at a time
+        (LIM-4, LANE-5). To a server that does not acknowledge, all of them are."""
         if message.source is None:
             return ()
         return (message.size.bit_length() // 2 if self.flow is not None else 0,)
 
     def give_up(self, entry: Entry) -> None:
-        """Nobody waits for a message any more: it is not sent, nor is the rest of it to a server that knows ends."""
+        """A message is no longer needed. It is not sent, or aborted if the server supports that."""
         self._watched.pop(entry, None)
         if entry.over or self._ended:
             return
@@ -139,27 +142,27 @@ class Outbox:
             self._small -= 1
 
     def start_flow(self, numbers: Received | None) -> FlowControl:
-        """Acknowledge what arrives, and send by what the server acknowledges, from now on."""
+        """Acknowledge received data, and send at the rate of the server's acknowledgements, from now on."""
         self.flow = self._sender.flow = FlowControl(self._queue, self, self.notify, self.pump, numbers)
         return self.flow
 
     @property
     def has_room(self) -> bool:
-        """Whether little waits."""
+        """Whether little is waiting."""
         return self._queue.waiting <= ROOM
 
     async def room_again(self) -> None:
-        """Return once `has_room` may be true."""
+        """Wait until `has_room` may be true."""
         self._room.clear()
         await self._room.wait()
 
     def notify(self, message: Message) -> bool:
-        """Send a small message with the number 0 ahead of all that waits; it is not repeated (RES-2)."""
+        """Send a small message with the number 0 ahead of everything that is waiting; it is not repeated (RES-2)."""
         self._sink.send(message.frames)
         return True
 
     def urge(self, message: Message) -> None:
-        """As `notify`, a message that is acknowledged; with `resume` it arrives."""
+        """Like `notify`, for a message that is acknowledged; with `resume` it is guaranteed to arrive."""
         if self.sent is not None:
             self.post(message)
             return
@@ -172,7 +175,7 @@ class Outbox:
         self._sender.resume()
 
     def clear(self) -> None:
-        """Forget what waits, for good."""
+        """Drop everything that is waiting, for good."""
         self._ended = True
         self._sender.clear()
         self._room.set()

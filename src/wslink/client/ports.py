@@ -10,11 +10,11 @@ from wslink.wire.frames import Buffer, Frame
 
 
 class ClientSocket(Protocol):
-    """A connection to a server: a WebSocket (client.socket), or a way inside of this process (server.inside).
+    """A connection to a server: a WebSocket (client.socket), or one within this process (server.inside).
 
     Attributes:
         resume: called when it is writable again.
-        behind: small frames that wait, which `write` would pass and none may (LANE-1).
+        behind: the number of waiting small frames, which `write` would overtake and must not (LANE-1).
     """
 
     resume: Callable[[], None] | None
@@ -24,28 +24,28 @@ class ClientSocket(Protocol):
 
     @property
     def writable(self) -> bool:
-        """Whether few bytes wait."""
+        """Whether few bytes are waiting."""
 
     async def write(self, frame: Frame) -> None:
-        """Write a frame ahead of those that wait. Raises ConnectionError."""
+        """Write a frame ahead of waiting ones. Raises ConnectionError."""
 
     def send(self, frames: Sequence[Frame]) -> None:
-        """Write frames as soon as that can be done. On a dead connection nothing happens."""
+        """Write frames as soon as possible. On a dead connection it does nothing."""
 
     def limit_unsent(self, limit: int) -> None:
-        """Let less than `limit` bytes wait where nothing can be overtaken."""
+        """Let less than `limit` bytes wait where they can no longer be overtaken."""
 
     async def keep_alive(self) -> None:
-        """Give a sign of life. Raises ConnectionError."""
+        """Send a sign of life. Raises ConnectionError."""
 
     async def read(self, take: Callable[[bool, Buffer | str], Awaitable[None]]) -> ConnectionClosed:
-        """Hand frames to `take`, one after another, until the connection ends; how it ended."""
+        """Pass frames to `take` until the connection ends. Returns how it has ended."""
 
     async def close(self) -> None:
-        """Close the connection, with 1000."""
+        """Close the connection with code 1000."""
 
     def abort(self) -> None:
-        """Give the connection up: reading ends at once."""
+        """Abort the connection: reading ends at once."""
 
     async def release(self) -> None:
-        """Let go of what the connection was made with."""
+        """Drop what was needed to open the connection."""

@@ -1,4 +1,4 @@
-"""The HTTP proxy that a client connects through."""
+"""The HTTP proxy of a client."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _NAMES = {"ws": ("ws", "http", "all"), "wss": ("wss", "https", "all")}
 
 
 def find_proxy(url: str, choice: str | bool) -> str | None:
-    """The proxy for a connection to `url`, or None for a direct one.
+    """Return the proxy for a connection to `url`, or None for a direct one.
 
     Args:
-        choice: the proxy's address; True for the environment's (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, in lower case
-            too, and `NO_PROXY`), which this machine's own addresses never use; False for none.
+        choice: the proxy's address; True for the environment's (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and
+            `NO_PROXY`, also in lower case), except for loopback addresses; False for none.
 
     Raises:
-        UsageError: for an address that is not http:// or https://.
+        UsageError: the address is not http:// or https://.
     """
     if isinstance(choice, str):
         if not _is_http(choice):

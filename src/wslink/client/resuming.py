@@ -1,4 +1,4 @@
-"""Resumption at the client's end (RES)."""
+"""Resumption on the client's side (RES)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ RESUMED_ELSEWHERE = 4001
 
 
 class Verdict(NamedTuple):
-    """Whether a connection resumes the session of the one before.
+    """Whether a connection resumes the session of the previous one.
 
     Attributes:
-        resumed: whether the session goes on.
-        reason: why it does not: "expired", "overflow", "restarted", "refused", or "unsupported" where the server never
-            could.
+        resumed: whether the session continues.
+        reason: why it does not: "expired", "overflow", "restarted", "refused", or "unsupported" by the server.
     """
 
     resumed: bool
@@ -33,17 +32,17 @@ UNRESUMED = Verdict(False, UNSUPPORTED)
 
 
 class Resuming:
-    """The token, what has arrived, and the signs of life.
+    """The resumption token, the received messages, and signs of life.
 
     Args:
         max_missing: see Received.
-        ask: asks the server for a sign of life.
-        lost: there is none: the connection is to be given up.
+        ask: requests a sign of life from the server.
+        lost: called if there is none: the connection is to be aborted.
 
     Attributes:
-        received: the numbers of the server's messages; None where it does not resume.
+        received: the numbers of the server's messages; None if the server does not support resumption.
         life: see SignOfLife.
-        epoch: the server's; "" where it has none.
+        epoch: the server's epoch; "" if it has none.
     """
 
     def __init__(self, max_missing: int, ask: Callable[[], None], lost: Callable[[], None]) -> None:
@@ -53,21 +52,21 @@ class Resuming:
         self._max_missing = max_missing
         self._token = ""
         self._begun: dict[int, Partial] = {}
-        self._taken = 0  # connections one after another that ended because the session was resumed elsewhere
+        self._taken = 0  # successive connections that ended because the session was resumed elsewhere
 
     def ended(self, code: int) -> None:
-        """A connection has ended, with that close code."""
+        """A connection has ended with this close code."""
         self.life.stop()
         self._taken = self._taken + 1 if code == RESUMED_ELSEWHERE else 0
 
     @property
     def _is_contested(self) -> bool:
-        """Whether another client has the token, too: the two would take the session from one another for ever
-        (RES-9). Once, it may be this client's own hello that was late."""
+        """Whether another client has the same token: the two would take the session from each other for ever (RES-9).
+        Once, the other one may be a late hello of this client itself."""
         return self._taken > 1
 
     def request(self, overflowed: bool, decoder: V2Decoder) -> dict[str, Value]:
-        """What hello says; without a token, or where too much was sent, it asks for a new session."""
+        """The resumption data for hello. Without a token, or if too much was sent, it requests a new session."""
         if self.received is None or overflowed or self._is_contested:
             return {}
         self._begun.update(decoder.take_beginnings())
@@ -77,7 +76,7 @@ class Resuming:
         return {**known, "begun": begun} if begun else known
 
     def welcome(self, resumed: Resumed | None, overflowed: bool, decoder: V2Decoder) -> Verdict:
-        """The server has accepted hello; `decoder` reads what follows."""
+        """The server has accepted hello; `decoder` decodes what follows."""
         begun, self._begun = self._begun, {}
         self.life.watch(resumed.heartbeat if resumed is not None else 0.0)
         if resumed is None:

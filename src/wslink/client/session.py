@@ -1,5 +1,4 @@
-"""The client's end of the protocol: connections one after another, what arrives on them, and what is said of it. No
-I/O."""
+"""The client's end of the protocol, without I/O: successive connections, and the handling of what arrives on them."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ from wslink.session.features.flow import FLOW
 from wslink.session.flow import FlowControl
 from wslink.session.sender import FrameSink
 from wslink.wire import messages as wire
-from wslink.wire.chunks import Cutter, is_end, renumbered
+from wslink.wire.chunks import is_end, numbered
 from wslink.wire.extensions import ACKNOWLEDGEMENT, CANCEL, ITEM, ITEM_CREDIT, ITEM_END, PROGRESS, is_uncounted, number
 from wslink.wire.frames import Buffer, Frame
 from wslink.wire.limits import Limits
@@ -42,17 +41,17 @@ Renew = Callable[[], Iterable[OutgoingCall]]
 
 
 class ClientSession(StreamingCalls):
-    """One client's state: adds to its calls the connections that carry them, and what arrives.
+    """The state of one client: its calls, the connections that carry them, and what arrives.
 
     Args:
-        limits: bounds on what the server may make grow, and on what is kept for it.
+        limits: limits on what the server may make grow, and on what is kept for it.
         publish: called with the topic and the message of each publication.
-        renew: called when a session begins after another; the calls that make its subscriptions again.
-        lost: gives the connection up, of which there is no sign of life; without it, hello does not ask for resumption.
-        handlers: take the server's calls.
+        renew: called when a session begins after another; returns the calls that renew its subscriptions.
+        lost: aborts a connection without a sign of life; if None, hello does not ask for resumption.
+        handlers: handle the server's calls.
 
     Attributes:
-        verdict: how this connection takes up from the one before.
+        verdict: how this connection continues the previous one.
         sessions: how many there have been.
     """
 
@@ -88,19 +87,18 @@ class ClientSession(StreamingCalls):
         return known or f"{self.welcome.client_id}:{self.sessions}"
 
     def hello(self, sink: FrameSink, secret: str | None) -> tuple[OutgoingCall, tuple[Frame, ...]]:
-        """Use a connection: its first call (HELLO-1, EXT-1), and what that is sent as."""
+        """Use a connection. Returns its first call (HELLO-1, EXT-1) and the message for it."""
         self._sink = sink
         resuming = self._resuming
         resume = resuming.request(self.outbox.overflowed, self._decoder) if resuming is not None else None
         self._decoder = V2Decoder(self._limits)
         features = self._announced if resuming is None else (*self._announced, wire.RESUME)
         call = self._call(wire.HELLO_ID, wire.HELLO, [hello_of(secret, features, resume)], {})
-        source = call.message.source
-        return call, tuple(renumbered(call.message.frames, 0) if source is None else Cutter(source, 0))
+        return call, tuple(numbered(call.message, 0))
 
     def disconnect(self, error: ConnectionClosed) -> None:
-        """The connection has ended, and another is to follow. Calls wait for it, but for those that a server which
-        cannot resume may have got."""
+        """The connection has ended, and there will be another. Calls wait for it, except for those that a server
+        without resumption may have received."""
         self._rest(error)
         self.outbox.disconnect()
         self.pending.reject(wire.HELLO_ID, error)
@@ -109,7 +107,7 @@ class ClientSession(StreamingCalls):
             self._fates.fail()
 
     def end(self, error: ConnectionClosed) -> None:
-        """The last connection has ended: nothing is sent any more, and what waits fails with `error`."""
+        """The last connection has ended: pending calls fail with `error`."""
         self._rest(error)
         self._handlers.end()
         self.streams.fail(error)
@@ -125,10 +123,10 @@ class ClientSession(StreamingCalls):
             self._resuming.ended(error.code)
 
     def _welcome(self, result: Value) -> None:
-        """Take the result of hello (HELLO-2, EXT-2), before the frame that follows it (FLOW-1).
+        """Handle the result of hello (HELLO-2, EXT-2), before the frame that follows it (FLOW-1).
 
         Raises:
-            ConnectionClosed: if it cannot be understood.
+            ConnectionClosed: it is malformed.
         """
         welcome = read_welcome(result)
         self.welcome: Welcome = welcome
@@ -155,8 +153,8 @@ class ClientSession(StreamingCalls):
         self.outbox.repeat(resumed.received, resumed.missing, resumed.begun)
 
     def _begin(self) -> None:
-        """The server knows nothing of what was before. Subscriptions are made again, then calls that may be made twice;
-        then goes what has waited."""
+        """The server knows nothing of what was before. Renew the subscriptions, then retry calls that may run twice,
+        then send what was waiting."""
         received = self._resuming.received if self._resuming is not None else None
         self._fates.fail()
         again = self._fates.again()
@@ -176,28 +174,28 @@ class ClientSession(StreamingCalls):
             self._acknowledgements = Acknowledgements(self.outbox.notify, SELDOM, self._resuming.received)
 
     def _ask(self) -> None:
-        """Ask the server for a sign of life."""
+        """Request a sign of life from the server."""
         if self._acknowledgements is not None:
             self._acknowledgements.send(asks=True)
 
     def heard(self) -> None:
-        """Nobody reads: what the server says is not heard, and it is not to be asked."""
+        """Reading is paused, so that nothing is heard from the server: it must not be asked for a sign of life."""
         if self._resuming is not None:
             self._resuming.life.heard_at = monotonic()
 
     def settle(self, subscription: int, count: int, duration: float) -> None:
-        """A subscriber has dealt with `count` publications so far, the last in `duration` seconds (FLOW-5)."""
+        """A subscriber has handled `count` publications so far, the last one in `duration` seconds (FLOW-5)."""
         if FLOW in self.welcome.features:
             self._settling.settle(subscription, count, duration)
 
     def forget(self, subscription: int) -> None:
-        """A subscription has ended, and the server knows."""
+        """A subscription has ended, and the server knows it."""
         self._settling.forget(subscription)
 
     # Incoming -----------------------------------------------------------------
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
-        """Take one frame. Never raises: what is wrong with it is logged, or fails the call that it answers."""
+        """Handle one frame. Never raises: errors are logged, or fail the call that the frame responds to."""
         if self._resuming is not None:
             self._resuming.life.heard_at = monotonic()
         try:
@@ -225,7 +223,7 @@ class ClientSession(StreamingCalls):
 
     def _refuse_frame(self, data: Buffer | str, error: PeerError) -> None:
         if self._acknowledgements is not None:
-            with contextlib.suppress(PeerError):  # it has arrived all the same: it is not to be sent again
+            with contextlib.suppress(PeerError):  # it has arrived, and must not be sent again
                 self._acknowledgements.count(
                     len(data), 0 if isinstance(data, str) else int.from_bytes(data[:4], "little")
                 )
@@ -275,7 +273,7 @@ class ClientSession(StreamingCalls):
             logger.warning("the server sent an acknowledgement that is refused: %s", error.message)
 
     def _take_acknowledgement(self, items: list[Any]) -> None:
-        """Take what the server says of what has arrived (FLOW-2, RES-5). Raises InvalidRequest."""
+        """Handle an acknowledgement of the server (FLOW-2, RES-5). Raises InvalidRequest."""
         total, held = number(items, 1, "bytes received"), number(items, 2, "milliseconds held")
         sent, flow = self.outbox.sent, self.outbox.flow
         if sent is not None:
@@ -286,12 +284,12 @@ class ClientSession(StreamingCalls):
             self._acknowledgements.send()
 
     def _refuse(self, error: PeerError) -> None:
-        """A message cannot be read. The call that it answers fails, if there is one; others are for the log."""
+        """A message cannot be decoded. Fail the call that it responds to, if there is one; otherwise log it."""
         refusal = CallError(error.code, f"the server's response is refused: {error.message}")
         if error.id is None or not self.pending.reject(error.id, refusal):
             logger.warning("the server sent a message (%s) that is refused: %s", error.id, error.message)
 
 
 def _is_harmless(error: Value) -> bool:
-    """Whether there is no error, or it says that a call which was given up is cancelled."""
+    """Whether there is no error, or only the confirmation that a call was cancelled."""
     return error is None or (isinstance(error, dict) and error.get("code") == CANCELLED)

@@ -1,4 +1,4 @@
-"""Reports to the server of the publications that subscribers have processed (FLOW-5)."""
+"""Reports to the server of the publications that subscribers have handled (FLOW-5)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from wslink.wire.frames import Message
 
 
 class Settling:
-    """Tells the server of publications that were dealt with, and not more often than arrival is acknowledged (FLOW-3).
+    """Reports handled publications, not more often than received data is acknowledged (FLOW-3).
 
     Args:
-        send: sends a message at once.
+        send: sends a message immediately.
     """
 
     def __init__(self, send: Callable[[Message], object]) -> None:
@@ -27,19 +27,19 @@ class Settling:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
-        """A session begins that wants to know."""
+        """A session begins in which the server wants reports."""
         self._counts.clear()
         self._unsaid.clear()
         self._active = True
 
     def resume(self) -> None:
-        """The session goes on, over a new connection: what was said on the one before may not have arrived (RES-2)."""
+        """The session continues over a new connection. Reports on the previous one may not have arrived (RES-2)."""
         self._active = True
         self._unsaid.update(self._counts)
         self._say()
 
     def settle(self, subscription: int, count: int, duration: float) -> None:
-        """`count` publications of a subscription have been dealt with so far, the last in `duration` seconds."""
+        """`count` publications of a subscription have been handled so far, the last one in `duration` seconds."""
         self._counts[subscription] = count, duration
         self._unsaid.add(subscription)
         if not self._active:
@@ -50,7 +50,7 @@ class Settling:
             self._timer = asyncio.get_running_loop().call_later(ACKNOWLEDGE_EVERY, self._say)
 
     def forget(self, subscription: int) -> None:
-        """A subscription has ended, and the server knows; it counts no more of it."""
+        """A subscription has ended, and the server knows it."""
         self._counts.pop(subscription, None)
         self._unsaid.discard(subscription)
 
@@ -63,7 +63,7 @@ class Settling:
         self._unsaid.clear()
 
     def stop(self) -> None:
-        """There is no connection: say nothing for now."""
+        """There is no connection: send no reports for now."""
         self._active = False
         self._stop_timer()
 

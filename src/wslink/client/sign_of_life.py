@@ -1,4 +1,4 @@
-"""Dead-peer detection: after some silence, a client asks the server for a sign of life (RES-11)."""
+"""Dead-peer detection: after some silence, a client requests a sign of life from the server (RES-11)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ HELD_UP = 1.0
 
 
 class SignOfLife:
-    """Watches one connection after another.
+    """Watches successive connections.
 
     Args:
-        ask: asks the server for a sign of life.
-        lost: there is none: the connection is to be given up.
+        ask: requests a sign of life from the server.
+        lost: called if there is none: the connection is to be aborted.
 
     Attributes:
-        heard_at: when something arrived last (`time.monotonic`).
+        heard_at: when something last arrived (`time.monotonic`).
     """
 
     __slots__ = ("_ask", "_lost", "_silence", "_timer", "heard_at")
@@ -33,7 +33,7 @@ class SignOfLife:
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self, silence: float) -> None:
-        """A connection begins; the server is asked after so many seconds in which nothing arrives, 0 for never."""
+        """A connection begins. A sign of life is requested after this many seconds of silence; 0 for never."""
         self.stop()
         self._silence = silence
         if silence > 0:

@@ -1,4 +1,4 @@
-"""A WebSocket that the client dialled, carried by aiohttp."""
+"""The client's WebSocket, using aiohttp."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Socket:
     """Writes and reads frames.
 
     Args:
-        http: what the connection was made with; it is closed with it.
-        socket: the WebSocket, open, made with `autoclose=False`.
+        http: the aiohttp session that opened the connection; it is closed together with it.
+        socket: the open WebSocket, created with `autoclose=False`.
 
     Attributes:
         resume: called when it is writable again.
-        behind: small frames that wait, which no small one may pass (LANE-1).
+        behind: the number of waiting small frames, which other small ones must not overtake (LANE-1).
     """
 
     def __init__(self, http: aiohttp.ClientSession, socket: WebSocket) -> None:
@@ -53,15 +53,15 @@ class Socket:
 
     @property
     def writable(self) -> bool:
-        """Whether few bytes wait."""
+        """Whether few bytes are waiting."""
         return self._unwritten < UNWRITTEN
 
     async def write(self, frame: Frame) -> None:
-        """Write a frame ahead of those that wait. Raises ConnectionError; its reader learns of the end, too."""
+        """Write a frame ahead of waiting ones. Raises ConnectionError; the reader notices the end, too."""
         await self._socket.send_bytes(bytes(frame.joined()))
 
     def send(self, frames: Sequence[Frame]) -> None:
-        """Write frames as soon as that can be done. On a dead connection nothing happens: its reader learns of it."""
+        """Write frames as soon as possible. On a dead connection it does nothing: the reader notices the end."""
         if self._broken:
             return
         self._frames.extend(frames)
@@ -87,19 +87,18 @@ class Socket:
             self._writer = None
 
     def limit_unsent(self, limit: int) -> None:
-        """Let less than `limit` bytes wait in the kernel, where nothing can be overtaken."""
+        """Let less than `limit` bytes wait in the kernel, where they can no longer be overtaken."""
         limit_unsent(self._socket, limit)
 
     async def keep_alive(self) -> None:
-        """Give a sign of life. Raises ConnectionError: the only way to learn that a connection has ended that nobody
-        reads."""
+        """Send a sign of life. Raises ConnectionError: while nothing is read, this is the only way to notice that the
+        connection has ended."""
         await self._socket.pong()
 
     # Reading --------------------------------------------------------------------
 
     async def read(self, take: Callable[[bool, Buffer | str], Awaitable[None]]) -> ConnectionClosed:
-        """Hand frames to `take`, one after another, until the connection ends; how it ended. Closes what belongs to
-        it."""
+        """Pass frames to `take` until the connection ends, and close what belongs to it. Returns how it has ended."""
         end = ConnectionClosed(1006, "the connection was lost")
         try:
             while (frame := await self._socket.receive()).type in _DATA:
@@ -114,27 +113,27 @@ class Socket:
         return end
 
     async def _answer_close(self, code: int) -> None:
-        """Answer a close frame: one whose code is none that may be sent breaks the protocol (RFC 6455, 7.4.1), which
-        aiohttp does not see."""
+        """Answer a close frame. A code that must not be sent violates the protocol (RFC 6455, 7.4.1), which aiohttp
+        does not check."""
         wrong = code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE
         await self._socket.close(code=aiohttp.WSCloseCode.PROTOCOL_ERROR if wrong else aiohttp.WSCloseCode.OK)
 
     # End ------------------------------------------------------------------------
 
     async def close(self) -> None:
-        """Close the connection, with 1000."""
+        """Close the connection with code 1000."""
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._socket.close(), CLOSE_TIMEOUT)
 
     def abort(self) -> None:
-        """Give the connection up, of which there is no sign of life: reading ends at once."""
+        """Abort the connection without a sign of life: reading ends at once."""
         raw = self._socket.get_extra_info("socket")
         if raw is not None:
             with contextlib.suppress(OSError):
                 raw.shutdown(SHUT_RDWR)
 
     async def release(self) -> None:
-        """Let go of what the connection was made with."""
+        """Drop what was needed to open the connection."""
         if self._writer is not None:
             self._writer.cancel()
         await self._http.close()

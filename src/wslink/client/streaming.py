@@ -28,10 +28,10 @@ Items = AsyncGenerator[Value, None]
 
 
 class StreamingCalls(Calls):
-    """Adds streams to the calls of one client (rpc.streams.Port). Takes what Calls does.
+    """Adds streams to the calls of one client (rpc.streams.Port). Takes the arguments of Calls.
 
     Attributes:
-        streams: those of the calls under way.
+        streams: the streams of running calls.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -59,7 +59,7 @@ class StreamingCalls(Calls):
     def call(
         self, method: str, args: Sequence[Value], kwargs: dict[str, Value], on_progress: OnProgress | None = None
     ) -> OutgoingCall:
-        """A call; those of its arguments that are async iterables are sent as streams. Raises NotSerializable."""
+        """Create a call. Arguments that are async iterables are sent as streams. Raises NotSerializable."""
         try:
             return super().call(method, args, kwargs, on_progress)
         except NotSerializable:
@@ -80,7 +80,7 @@ class StreamingCalls(Calls):
         window: int,
         on_progress: OnProgress | None = None,
     ) -> tuple[OutgoingCall, Inlet]:
-        """A call whose result is a stream. Raises NotSerializable, CallError."""
+        """Create a call whose result is a stream. Raises NotSerializable, CallError."""
         self._check()
         sources: list[AsyncIterable[Value]] = []
         lifted = [_lift(value, sources) for value in args], {k: _lift(v, sources) for k, v in kwargs.items()}
@@ -104,7 +104,7 @@ class StreamingCalls(Calls):
         ]
 
     def retry(self, call: OutgoingCall) -> None:
-        """See Calls.retry. What a stream has sent cannot be sent again."""
+        """See Calls.retry. Items that a stream has sent cannot be sent again."""
         if call.id not in self._feeding:
             super().retry(call)
 
@@ -117,7 +117,7 @@ class StreamingCalls(Calls):
             self.streams.of(call.id).forget()
 
     def take_stream(self, items: Sequence[Value], size: int) -> None:
-        """Take a message of a stream, of so many bytes."""
+        """Handle a message of a stream, of `size` bytes."""
         try:
             self.streams.take(items, size)
         except PeerError as error:
@@ -125,7 +125,8 @@ class StreamingCalls(Calls):
 
 
 def _lift(value: Value, sources: list[AsyncIterable[Value]]) -> Value:
-    """What stands for an argument that is a stream, which is added to `sources`; any other as it is."""
+    """Return the representation of an argument that is a stream, which is added to `sources`; any other argument
+    unchanged."""
     if not isinstance(value, AsyncIterable):
         return value
     sources.append(value)
@@ -133,7 +134,7 @@ def _lift(value: Value, sources: list[AsyncIterable[Value]]) -> Value:
 
 
 async def _send(source: AsyncIterable[Value], outlet: Outlet, result: asyncio.Future[Value]) -> None:
-    """Send an argument to its end. What goes wrong is the server's and the caller's to know."""
+    """Send an argument to its end. The server and the caller are notified of errors."""
     try:
         await feed(source, outlet)
         outlet.end()
@@ -145,13 +146,13 @@ async def _send(source: AsyncIterable[Value], outlet: Outlet, result: asyncio.Fu
 
 
 def check_window(window: int) -> None:
-    """Raise UsageError for a window that no server would take (STR-1)."""
+    """Raise UsageError for a window that no server would accept (STR-1)."""
     if type(window) is not int or not 1 <= window < 2**32:
         raise UsageError(f"window is {window!r}: a number of items, from 1 to the server's max_stream_window")
 
 
 class Reading:
-    """The part of a link for streams of results.
+    """The part of a link that concerns streamed results.
 
     Attributes:
         streaming_calls: makes the calls.
@@ -167,22 +168,22 @@ class Reading:
 
     def stream(self, method: str, /, *args: Value, window: int = WINDOW, **kwargs: Value) -> Items:
         """Call a method whose result is a stream: `async for part in link.stream("mesh.refine", 3)`. The call is made
-        when the first item is asked for. Leaving the loop, `aclose` and a cancelled task close what makes the items.
+        when the first item is requested. Leaving the loop, `aclose` and cancellation stop the method.
 
         Args:
-            window: items that may be on their way or wait here, from 1 to the server's `max_stream_window` (1,024). An
-                argument of the method that has this name is given by its position.
+            window: items that may be in flight or wait here, from 1 to the server's `max_stream_window` (1,024). If the
+                method has an argument of this name, pass it by position.
 
         Raises:
-            CallError: the server answered with an error, behind the items before it; or it knows no streams.
+            CallError: the server responded with an error, after the preceding items; or it does not support streams.
             ConnectionClosed, NotSerializable: see `call`.
-            UsageError: for a window that is no number from 1 on.
+            UsageError: the window is not a number, 1 or more.
         """
         check_window(window)
         return self.items(method, args, kwargs, window)
 
     async def _result(self, call: OutgoingCall) -> Exception | None:
-        """What the response to a call for a stream is for its reader."""
+        """Convert the response to a call for a stream."""
         try:
             await self.result(call)
         except Exception as error:

@@ -1,10 +1,11 @@
-"""The subscriptions of a link, as the server is told of them."""
+"""Notifying the server of a link's subscriptions."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import Coroutine, Mapping
+from numbers import Integral, Real
 from typing import NamedTuple, Protocol
 
 from wslink.client.calls import OutgoingCall
@@ -30,21 +31,21 @@ class Keeper(Protocol):
     """The link that runs them."""
 
     def refuse_if_ended(self) -> None:
-        """Raise ConnectionClosed once no more can be called."""
+        """Raise ConnectionClosed if no more calls can be made."""
 
     def keep(self, coroutine: Coroutine[Value, Value, None]) -> asyncio.Task[None]:
         """Run `coroutine` until it ends or the link does."""
 
 
 class _Sent(NamedTuple):
-    """A call that was sent, at once: what its user calls next comes after it. `entry` is for `Calls.over`."""
+    """A call that was sent at once: the user's next call comes after it. `entry` is for `Calls.over`."""
 
     call: OutgoingCall
     entry: Entry | None
 
 
 class Subscribing:
-    """Tells the server of subscriptions that begin, change, end, or have to be made again.
+    """Notifies the server of subscriptions that begin, change or end, or have to be renewed.
 
     Args:
         link: runs what waits for responses.
@@ -88,7 +89,7 @@ class Subscribing:
         inbox.filter = filter
 
     def _announce(self, inbox: Inbox, filter: Mapping[str, Value] | None) -> _Sent | None:
-        """Tell the server of a subscription, unless it knows none. Raises LinkError, NotSerializable."""
+        """Notify the server of a subscription, unless it does not support them. Raises LinkError, NotSerializable."""
         self._link.refuse_if_ended()
         if wire.SUBSCRIPTIONS in self._session.welcome.features:
             call = self._session.system(wire.SUBSCRIBE, _request(inbox, filter))
@@ -122,8 +123,8 @@ class Subscribing:
         inbox.windowed = inbox.latest and FLOW in self._session.welcome.features
 
     def renew(self) -> list[OutgoingCall]:
-        """A session begins that knows nothing of the one before: the calls that make its subscriptions again, which are
-        sent by who asks. Those that were not ready are being made still."""
+        """A session begins that knows nothing of the previous one. Returns the calls that renew its subscriptions, for
+        the caller to send. Subscriptions that were not ready are still being made."""
         if wire.SUBSCRIPTIONS not in self._session.welcome.features:
             return []
         made = []
@@ -137,7 +138,7 @@ class Subscribing:
         try:
             await self._accepted(inbox, sent)
         except ConnectionClosed:
-            pass  # the next session is asked again, if there is one
+            pass  # it is renewed in the next session, if there is one
         except CallError as error:
             self._fail(inbox, error)
 
@@ -164,18 +165,22 @@ def _request(inbox: Inbox, filter: Mapping[str, Value] | None) -> dict[str, Valu
 
 
 def check_subscription(filter: Value, buffer: int, window: int | None, max_rate: float | None) -> None:
-    """Raise UsageError for what no server would take (FLOW-6)."""
+    """Raise UsageError for options that no server would accept (FLOW-6)."""
     check_filter(filter)
-    numbers = (int, float)
-    if not isinstance(buffer, numbers) or not buffer >= 1:
+    if not _is_number(buffer) or not buffer >= 1:
         raise UsageError("buffer must be at least 1")
-    if window is not None and not (isinstance(window, numbers) and 1 <= window <= MAX_WINDOW):
-        raise UsageError(f"window must be from 1 to {MAX_WINDOW}")
-    if max_rate is not None and not (isinstance(max_rate, numbers) and MIN_RATE <= max_rate <= MAX_RATE):
+    if window is not None and not (isinstance(window, Integral) and _is_number(window) and 1 <= window <= MAX_WINDOW):
+        raise UsageError(f"window must be an integer from 1 to {MAX_WINDOW}")
+    if max_rate is not None and not (_is_number(max_rate) and MIN_RATE <= max_rate <= MAX_RATE):
         raise UsageError(f"max_rate must be from {MIN_RATE} to {MAX_RATE} publications per second")
 
 
+def _is_number(value: Value) -> bool:
+    """Whether it is a number, NumPy's included."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def check_filter(filter: Value) -> None:
-    """Raise UsageError for what is not a mapping."""
+    """Raise UsageError unless the filter is a mapping."""
     if filter is not None and not isinstance(filter, Mapping):
         raise UsageError(f"a filter must be a mapping from tag names to conditions, not {type(filter).__name__}")

@@ -25,20 +25,21 @@ Settle = Callable[[int, int, float], None]
 
 
 class Inbox:
-    """The payloads of one subscription that wait for its subscriber. The link holds it, and the subscriber's handle.
+    """The payloads of one subscription that wait for its subscriber. Both the link and the subscriber's handle refer to
+    it.
 
     Attributes:
         id: the subscription's number (SUB-2).
         topic: the topic's name.
         ready: see ClientSubscription.
-        latest: whether the server keeps only the newest of each key for a client that is behind (SUB-13).
-        windowed: whether the server sends no more than the subscriber has room for in its window (FLOW-6).
-        pace: the window and the rate that the subscriber chose, as the server is told.
-        filter: the one that the server has accepted last.
+        latest: whether the server keeps only the newest publication of each key for a client that is behind (SUB-13).
+        windowed: whether the server sends no more than the subscriber's window allows (FLOW-6).
+        pace: the window and the rate that the subscriber chose, as they are sent to the server.
+        filter: the latest one that the server has accepted.
 
     Args:
-        settle: called with the id, how many publications the subscriber has dealt with so far, and the seconds that the
-            last took.
+        settle: called with the id, how many publications the subscriber has handled so far, and the seconds that the
+            last one took.
     """
 
     def __init__(self, id_: int, topic: str, buffer: int, pace: Mapping[str, float], settle: Settle) -> None:
@@ -65,22 +66,23 @@ class Inbox:
 
     @property
     def full(self) -> bool:
-        """Whether as many payloads wait as its buffer holds."""
+        """Whether the number of waiting payloads has reached the buffer's size."""
         return len(self._waiting) >= self._buffer
 
     @property
     def is_behind(self) -> bool:
-        """Whether it is full although nothing but reading holds the server up."""
+        """Whether it is full, and only pausing to read would make the server wait."""
         return not self.windowed and self.full
 
     @property
     def is_skipping(self) -> bool:
-        """Whether a full inbox is worth waiting for: the server skips to the newest meanwhile, and the subscriber is
-        slow, not stuck."""
+        """Whether it is worth waiting for a full inbox: the server skips to the newest publication in the meantime, and
+        the subscriber is slow rather than stuck."""
         return self.latest and self._loop.time() - self._taken_at < STUCK_AFTER
 
     def put(self, payload: Value) -> bool:
-        """Take a publication. False if that was one too many: the subscription has ended with SubscriptionOverflow."""
+        """Add a publication. Returns False if there was no room: the subscription has ended with
+        SubscriptionOverflow."""
         if self._ended:
             return True
         room = self._buffer * OVERFLOW_FACTOR
@@ -93,7 +95,7 @@ class Inbox:
         return True
 
     async def take(self) -> Value:
-        """The next payload; the one before has been dealt with. Raises what the subscription ended with, or
+        """Take the next payload; the previous one has been handled. Raises the error that ended the subscription, or
         StopAsyncIteration."""
         if self._is_out:
             self._is_out = False
@@ -115,12 +117,12 @@ class Inbox:
             self._settle(self.id, count - self._before, duration)
 
     def begin_again(self) -> None:
-        """A session begins after another; the server counts anew."""
+        """A session begins after another. The server counts from zero again."""
         self._before = self._taken + len(self._waiting)
 
     def end(self, error: WslinkError | None, unready: WslinkError | None = None) -> None:
-        """No more will come: iteration ends after what waits, with `error` if there is one. Whoever waits for `ready`
-        gets `unready`, or `error`; if there is neither, `ready` is cancelled."""
+        """No more payloads will arrive. Iteration ends after those that are waiting, with `error` if there is one.
+        Whoever waits for `ready` gets `unready` or `error`; if both are None, `ready` is cancelled."""
         if self._ended:
             return
         self._settled(self._taken + len(self._waiting), 0.0)  # nothing waits for this subscriber any more
@@ -138,7 +140,7 @@ class Inbox:
 
 
 class Subscriber(Protocol):
-    """The link of a subscription, as that sees it."""
+    """The link of a subscription."""
 
     def made_room(self) -> None: ...
 
@@ -150,19 +152,20 @@ class Subscriber(Protocol):
 
 
 class ClientSubscription:
-    """An asynchronous iterator over the payloads of a topic. Made by `Link.subscribe`.
+    """An asynchronous iterator over the payloads of a topic. Created by `Link.subscribe`.
 
     It lasts until it is cancelled or no longer referenced: leaving `async for x in link.subscribe(...)` ends it.
 
-    When `buffer` payloads wait, the link stops reading, so that the server's delivery takes over ("latest" topics then
-    skip to the newest), as long as this delays nothing else. While a call waits for its result, or another subscription
-    has room, the link reads on past a subscriber that is stuck (it took nothing for a second) or whose topic is not
-    "latest"; a subscription with 8 times its buffer waiting ends with SubscriptionOverflow.
+    When `buffer` payloads are waiting, the link stops reading, so that the server's delivery applies ("latest" topics
+    then skip to the newest), as long as this delays nothing else. While a call waits for its result, or another
+    subscription has room, the link reads on past a subscriber that is stuck (it took nothing for a second) or whose
+    topic is not "latest". A subscription with 8 times its buffer waiting ends with SubscriptionOverflow.
 
     Attributes:
         topic: the topic's name.
         id: its number on this link.
-        ready: a future that is done once the server has accepted the subscription; it raises CallError if it refused.
+        ready: a future that is done when the server has accepted the subscription; it raises CallError if it was
+            refused.
     """
 
     def __init__(self, link: Subscriber, inbox: Inbox) -> None:
@@ -186,14 +189,14 @@ class ClientSubscription:
         await self._wait_ready()
         try:
             payload = await self._inbox.take()
-        except (WslinkError, StopAsyncIteration):  # it is over; its error would keep this from being forgotten
+        except (WslinkError, StopAsyncIteration):  # it is over; keeping its error would keep this object alive
             self._abandoned.detach()
             raise
         self._link.made_room()
         return payload
 
     async def _wait_ready(self) -> None:
-        """Wait for `ready` without making it share the fate of whoever waits."""
+        """Wait for `ready` without cancelling it if the waiter is cancelled."""
         if not self.ready.done():
             await asyncio.wait({self.ready})
 
@@ -220,6 +223,6 @@ class ClientSubscription:
 
 
 def _abandon(loop: asyncio.AbstractEventLoop, link: Subscriber, inbox: Inbox) -> None:
-    """Cancel a subscription that nothing refers to. The garbage collector calls this on any thread."""
-    with contextlib.suppress(RuntimeError):  # the loop has ended, and the link with it
+    """Cancel a subscription without references. The garbage collector calls this on any thread."""
+    with contextlib.suppress(RuntimeError):  # the loop has ended, and so has the link
         loop.call_soon_threadsafe(link.abandon_subscription, inbox)

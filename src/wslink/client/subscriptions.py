@@ -1,4 +1,4 @@
-"""The subscriptions of one link, and whether it should read on."""
+"""The subscriptions of one link, and whether the link should read on."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Subscriptions:
         window: int | None,
         max_rate: float | None,
     ) -> Inbox:
-        """A new subscription's inbox; see Link.subscribe."""
+        """Create the inbox of a new subscription; see Link.subscribe."""
         pace = {"window": window, "max_rate": max_rate}
         chosen = {name: value for name, value in pace.items() if value is not None}
         inbox = Inbox(next(self._ids), topic, buffer, chosen, self._settle)
@@ -47,22 +47,22 @@ class Subscriptions:
         return inbox
 
     def remove(self, inbox: Inbox) -> bool:
-        """Forget a subscription; whether it was known."""
+        """Forget a subscription. Returns whether it was known."""
         known = self._inboxes.pop(inbox.id, None)
         self.room.set()
         return known is not None
 
     def begin_again(self) -> list[Inbox]:
-        """A session begins after another; the subscriptions that were in effect in that one."""
+        """A session begins after another. Returns the subscriptions that were in effect in the previous one."""
         for inbox in self._inboxes.values():
             inbox.begin_again()
         return [inbox for inbox in self._inboxes.values() if inbox.ready.done()]
 
     def publish(self, topic: str, message: Mapping[str, Value]) -> list[Inbox]:
-        """Put a publication into the inboxes that it is for; those that it was one too many for."""
+        """Put a publication into the inboxes for which it is. Returns those that had no room."""
         ids = message.get("subscriptions")
         if isinstance(ids, list):  # SUB-6
-            known = dict.fromkeys(id_ for id_ in ids if type(id_) is int)  # once, however often one is named
+            known = dict.fromkeys(id_ for id_ in ids if type(id_) is int)  # without duplicates
             chosen = [self._inboxes[id_] for id_ in known if id_ in self._inboxes]
         else:  # a server without explicit subscriptions sends everything
             chosen = [inbox for inbox in self._inboxes.values() if inbox.topic == topic]
@@ -75,14 +75,14 @@ class Subscriptions:
 
     @property
     def held_up(self) -> bool:
-        """Whether every subscriber is behind, or one whose server skips for it what it cannot take."""
+        """Whether every subscriber is behind, or one for which the server skips publications."""
         full = [inbox for inbox in self._inboxes.values() if inbox.is_behind]
         if not full:
             return False
         return len(full) == len(self._inboxes) or any(inbox.is_skipping for inbox in full)
 
     def end(self, error: WslinkError | None, unready: WslinkError) -> None:
-        """End all; see Inbox.end."""
+        """End all subscriptions; see Inbox.end."""
         for inbox in self._inboxes.values():
             inbox.end(error, unready)
         self._inboxes.clear()

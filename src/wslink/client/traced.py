@@ -1,5 +1,7 @@
-"""A client whose calls and publications are spans of OpenTelemetry, in one trace with the server's. Needs
-opentelemetry-api: pip install wslink[otel]."""
+"""A client that records its calls and publications as OpenTelemetry spans, in one trace with the server's.
+
+Requires opentelemetry-api (`pip install wslink[otel]`).
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,7 @@ MAX_SUBSCRIPTIONS = 4096
 
 
 class TimedDecoder(V2Decoder):
-    """Knows when it began and ended to decode last, in nanoseconds since the epoch."""
+    """Records when it last began and ended to decode, in nanoseconds since the epoch."""
 
     __slots__ = ("began", "ended")
 
@@ -55,7 +57,8 @@ class TimedDecoder(V2Decoder):
 
 
 class TracedSession(ClientSession):
-    """A client session that records its calls, and what becomes of publications. Takes what ClientSession does."""
+    """A client session that records its calls and the handling of publications. Takes the arguments of
+    ClientSession."""
 
     _announced = (*FEATURES, wire.TRACE)
 
@@ -120,7 +123,7 @@ class TracedSession(ClientSession):
         super()._take_response(id_, message)
 
     def over(self, call: OutgoingCall, entry: Entry | None) -> None:
-        """See Calls.over: the call's span ends."""
+        """See Calls.over. Ends the call's span."""
         super().over(call, entry)
         if call.id not in self._calls:
             return
@@ -163,7 +166,7 @@ class TracedSession(ClientSession):
             span.end(decoder.ended)
 
     def settle(self, subscription: int, count: int, duration: float) -> None:
-        """See ClientSession.settle: what the subscriber did with the last one is a span."""
+        """See ClientSession.settle. Records how the subscriber handled the last publication."""
         waiting, now = self._waiting[subscription], time_ns()
         while waiting and waiting[0][0] <= count:
             number, parent = waiting.popleft()
@@ -236,7 +239,7 @@ def _is_known(parent: context.Context) -> bool:
 
 
 def _code_of(call: OutgoingCall) -> str:
-    """The code of the error that a call ended with; "" where it ended with none."""
+    """The error code with which a call ended; "" if it succeeded."""
     if not call.result.done() or call.result.cancelled():
         return str(CANCELLED)
     error = call.result.exception()

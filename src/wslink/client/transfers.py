@@ -15,12 +15,12 @@ logger: logging.Logger = logging.getLogger("wslink.client")
 
 
 class Transfer(NamedTuple):
-    """Progress of the transfer of a call's message, in bytes.
+    """The progress of the transfer of a call's message, in bytes.
 
     Attributes:
-        sent: of the call, while that is being sent; None for its response.
-        received: of the response, while that arrives; None for the call.
-        total: of the whole message.
+        sent: bytes of the call, while it is being sent; None for its response.
+        received: bytes of the response, while it is arriving; None for the call.
+        total: bytes of the complete message.
     """
 
     sent: int | None
@@ -40,7 +40,7 @@ def tell(on_transfer: OnTransfer, transfer: Transfer) -> None:
 
 
 class Sending:
-    """A message that waits or is being sent, and who wants to know how far it has come."""
+    """A message that waits or is being sent, and the callback for its progress."""
 
     def __init__(self, entry: Entry, on_transfer: OnTransfer) -> None:
         self._entry = entry
@@ -49,7 +49,7 @@ class Sending:
         self._total = _total(entry.message)
 
     def look(self) -> bool:
-        """Tell if it has come further; whether it has come to its end."""
+        """Report progress, if there was any. Returns whether the transfer is complete."""
         entry = self._entry
         sent = self._total if entry.over else entry.cutter.offset if entry.cutter is not None else 0
         if sent > self._sent:
@@ -63,7 +63,7 @@ def _total(message: Message) -> int:
 
 
 class Receiving:
-    """The responses that somebody wants to know of, by the id of their call."""
+    """The responses whose progress is reported, by the ids of their calls."""
 
     def __init__(self) -> None:
         self._calls: dict[str, OnTransfer] = {}
@@ -82,7 +82,7 @@ class Receiving:
             self._under_way = {number: known for number, known in self._under_way.items() if known[0] != id_}
 
     def arrived(self, frame: Buffer) -> None:
-        """A chunk has arrived that completes no message."""
+        """A chunk has arrived that does not complete a message."""
         number, offset, total = HEADER.unpack_from(frame)
         id_, received = self._under_way.get(number, ("", 0))
         if offset == 0:

@@ -1,4 +1,4 @@
-"""Base of the clients that `wslink typegen --python` generates (docs/contract.md)."""
+"""The base of the clients that `wslink typegen --python` generates (docs/contract.md)."""
 
 from __future__ import annotations
 
@@ -57,11 +57,12 @@ class BooleanBounds(TypedDict, total=False):
 
 
 class UnexpectedResult(LinkError):
-    """The server sent what is not as its contract said when the client was written: write it anew."""
+    """The server sent a result that does not match the contract that the client was generated from. Generate it
+    again."""
 
 
 class Namespace:
-    """Methods and topics whose names begin with the same words."""
+    """Methods and topics whose names have the same prefix."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -74,7 +75,7 @@ class Namespace:
         kwargs: Mapping[str, Value],
         errors: Sequence[type[CallError]] = (),
     ) -> Value:
-        """Call a method; its result as `hint` says, or one of `errors` by its code."""
+        """Call a method, and convert its result to `hint`, or its error to one of `errors` by its code."""
         places, named = _given(method, args, kwargs)
         try:
             return _converted(method, hint, await self._link.call(method, *places, **named))
@@ -89,7 +90,7 @@ class Namespace:
         kwargs: Mapping[str, Value],
         errors: Sequence[type[CallError]] = (),
     ) -> AsyncIterator[Value]:
-        """Call a method that streams; its items as `hint` says."""
+        """Call a method that streams, and convert its items to `hint`."""
         places, named = _given(method, args, kwargs)
         try:
             async for item in self._link.stream(method, *places, **named):
@@ -99,11 +100,11 @@ class Namespace:
 
 
 class TypedTopic(Generic[PayloadT, FilterT]):
-    """A topic: what it carries, and what its filters see.
+    """A topic with the type of its payloads, and that of its filters.
 
     Args:
-        name: the topic's.
-        hint: of what it carries.
+        name: the topic's name.
+        hint: the type of its payloads.
     """
 
     def __init__(self, link: Link, name: str, hint: Hint) -> None:
@@ -163,7 +164,7 @@ class TypedSubscription(Generic[PayloadT, FilterT]):
 
 
 def _given(method: str, args: Sequence[Value], kwargs: Mapping[str, Value]) -> tuple[list[Value], dict[str, Value]]:
-    """Arguments without those that are not given."""
+    """Remove arguments that were not passed."""
     places = list(args)
     while places and places[-1] is UNSET:
         places.pop()
@@ -183,7 +184,7 @@ def _converted(what: str, hint: Hint, value: Value) -> Value:
 
 
 class _Hint:
-    """A hint as a key: the types of tuples and unions are made anew each time."""
+    """A hashable type hint: tuple and union types are created anew each time."""
 
     def __init__(self, hint: Hint) -> None:
         self.hint: Hint = hint
@@ -202,7 +203,7 @@ def _checkable(hint: _Hint) -> Hint:
 
 
 def _known(error: CallError, errors: Sequence[type[CallError]]) -> CallError:
-    """`error` as the class that is declared for its code."""
+    """Convert `error` to the class that is declared for its code."""
     for kind in errors:
         if getattr(kind, "CODE", None) == error.code:
             return kind(error.code, error.message, error.data)

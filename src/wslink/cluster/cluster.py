@@ -21,8 +21,8 @@ from wslink.cluster.reading import Reading
 from wslink.cluster.records import Record, Reference, decode
 from wslink.cluster.sending import Sending
 from wslink.cluster.versions import Versions
+from wslink.hub.cluster import Outgoing, Version
 from wslink.hub.hub import Hub
-from wslink.hub.relay import Outgoing, Version
 from wslink.wire.frames import Buffer
 
 logger: logging.Logger = logging.getLogger("wslink")
@@ -38,7 +38,7 @@ FLUSH = 2.0
 
 
 class Cluster:
-    """Connects a hub to those of other workers (hub.relay.Relay).
+    """Connects a hub to those of other workers (hub.cluster.ClusterLink).
 
     Args:
         hub: this worker's.

@@ -126,7 +126,7 @@ class Moves:
         await left.wait()
 
     def recall(self, token: str) -> Awaitable[None] | None:
-        """See hub.relay.Relay."""
+        """See hub.cluster.ClusterLink."""
         if self._left is not None:  # the client is sent elsewhere
             return self._wait_left(self._left)
         if not self._peers and monotonic() - self._host.heard_at > ANSWERS:

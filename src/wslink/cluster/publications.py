@@ -10,11 +10,11 @@ from wslink.cluster import records as kinds
 from wslink.cluster.records import Draft, Record, hashable
 from wslink.cluster.versions import Versions
 from wslink.errors import UsageError
+from wslink.hub.cluster import Outgoing, Version
 from wslink.hub.groups import Group
 from wslink.hub.hub import Hub
 from wslink.hub.publishing import Delivery, slot_of
 from wslink.hub.recipients import Recipients, ids_of
-from wslink.hub.relay import Outgoing, Version
 from wslink.hub.retained import RetainedValue
 from wslink.hub.topics import Topic
 from wslink.wire.codec import V2_WITH_ARRAYS

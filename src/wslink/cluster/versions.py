@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from wslink.hub.relay import Version
+from wslink.hub.cluster import Version
 
 REMEMBERED = 20_000
 """Keys of which it is known how new the newest publication is."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from wslink.compat.uri import checkURI
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
-_tasks: set[asyncio.Task[Any]] = set()
+_tasks: set[asyncio.Future[Any]] = set()
 
 
 def register(uri: str) -> Callable[[FunctionT], FunctionT]:
@@ -39,18 +39,19 @@ def schedule_callback(delay: float, callback: Callable[..., Any], *args: Any, **
 
 def schedule_coroutine(
     delay: float,
-    coro_func: Callable[..., Coroutine[Any, Any, Any]],
+    coro_func: Callable[..., Awaitable[Any]],
     *args: Any,
-    done_callback: Callable[[asyncio.Task[Any]], Any] | None = None,
+    done_callback: Callable[[asyncio.Future[Any]], Any] | None = None,
     **kwargs: Any,
 ) -> asyncio.TimerHandle:
     """Run `coro_func(*args, **kwargs)` as a task in `delay` seconds; `cancel()` of the result before that prevents it.
+    It may be any function that returns an awaitable.
 
     `done_callback` gets the task when it is done.
     """
 
     def begin() -> None:
-        task = asyncio.get_running_loop().create_task(coro_func(*args, **kwargs))
+        task = asyncio.ensure_future(coro_func(*args, **kwargs))
         _tasks.add(task)  # the event loop itself holds tasks weakly
         task.add_done_callback(_tasks.discard)
         if done_callback is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wslink.compat.protocol import AbstractWebApp, WslinkHandler
+from wslink.hub.life import Life
 from wslink.server import loop
 
 MessageCallback = Callable[[bool, Any], Awaitable[None]]
@@ -110,6 +111,7 @@ class GenericServer(AbstractWebApp):
             raise NotImplementedError("reverse_url needs the aiohttp backend")
         super().__init__(server_config)
         loop.warn_of_thread(type(self).__name__)
+        self._was_started = False
         self._endpoints = {
             route: WsEndpoint(protocol, self) for route, protocol in (server_config.get("ws") or {}).items()
         }
@@ -127,7 +129,16 @@ class GenericServer(AbstractWebApp):
         return endpoints.get(route)
 
     async def start(self, port_callback: Any = None) -> None:
-        """Wait until it stops; `port_callback` is called with the port, 0 where there is none."""
+        """Wait until it stops; `port_callback` is called with the port, 0 where there is none. Once it has stopped it
+        may be started again."""
+        if self._was_started and self._life.ended:
+            self._life = Life(self.stop, self.timeout)
+            for endpoint in self._endpoints.values():
+                endpoint.reopen()
+        self._was_started = True
+        await self._serve(port_callback)
+
+    async def _serve(self, port_callback: Any) -> None:
         if port_callback is not None:
             port_callback(self.get_port())
         try:

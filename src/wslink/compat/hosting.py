@@ -173,7 +173,7 @@ class ProtocolHost(Observer):
         """Send `data` to every client, to one, or to all but the client whose call is running. From any thread."""
         call = current_call.get()
         exclude = call.client.id if skip_last_active_client and call is not None else None
-        to = None if client_id is None else core_id(client_id)
+        to = core_id(client_id) if client_id else None
         if to is not None and not self.hub.knows(to):
             return  # as in every release
         try:
@@ -188,7 +188,7 @@ class ProtocolHost(Observer):
     def received(self, session: SessionView, request: Request) -> None:
         if self.protocol.log_emitter.has("debug"):
             envelope = {"wslink": VERSION, "id": request.id, "method": request.method, "args": request.args}
-            self.emit("debug", str(without_secrets({**envelope, "kwargs": request.kwargs})))
+            self.emit("debug", f"wslink incoming msg {without_secrets({**envelope, 'kwargs': request.kwargs})}")
 
     def unknown(self, session: SessionView, request: Request) -> None:
         self.emit("error", f"Method not found: {request.method}")
@@ -259,7 +259,8 @@ class ProtocolHost(Observer):
 
     def _connect(self, session: SessionView, opening: Opening) -> None:
         for protocol in self.protocols:
-            protocol.onConnect(opening.request, bare_id(session.client_id))
+            if hasattr(protocol, "onConnect"):  # it need not derive from ours
+                protocol.onConnect(opening.request, bare_id(session.client_id))
 
     def _connect_later(self, session: SessionView, opening: Opening) -> None:
         """As `_connect`, on the application's thread, while the client says hello."""
@@ -281,7 +282,8 @@ class ProtocolHost(Observer):
 
     def _tell_all_closed(self, session: SessionView) -> None:
         for protocol in self.protocols:
-            self._tell_closed(protocol, session)
+            if hasattr(protocol, "onClose"):
+                self._tell_closed(protocol, session)
 
     def _tell_closed(self, protocol: Any, session: SessionView) -> None:
         try:

@@ -89,6 +89,11 @@ class JupyterGenericServer(GenericServer):
                 del self._connections[client]
                 connection.end()
 
+    async def _serve(self, port_callback: Any) -> None:
+        if not self._life.ending:
+            self.trame_comm.servers[self._name] = self
+        await super()._serve(port_callback)
+
     async def _shut_down(self) -> None:
         if self.trame_comm.servers.get(self._name) is self:
             del self.trame_comm.servers[self._name]

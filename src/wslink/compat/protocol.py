@@ -205,6 +205,11 @@ class WslinkHandler:
         if not self._host.handlers:
             await self.hub.stop(environment.read_option(Options, "stop_timeout"))
 
+    def reopen(self) -> None:
+        """Take connections again, after `disconnectClients`."""
+        self.publishManager.registerProtocol(self)
+        self.setServerProtocol(self.serverProtocol)
+
     def attach(self, session: Session) -> None:
         """Called by the host: a session has begun."""
         client_id = bare_id(session.client_id)
@@ -284,4 +289,4 @@ class WslinkHandler:
         if skip_last_active_client:
             last = self.web_app.last_active_client_id if self.web_app is not None else None
             return [id_ for id_ in known if id_ != last]
-        return known if client_id is None else [id_ for id_ in known if id_ == client_id]
+        return [id_ for id_ in known if id_ == client_id] if client_id else known

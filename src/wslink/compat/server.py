@@ -43,7 +43,8 @@ def _add_arguments(parser: argparse.ArgumentParser, short: dict[str, str]) -> ar
     def add(flag: str, **how: Any) -> None:
         parser.add_argument(*filter(None, (short.get(flag), flag)), **how)
 
-    add("--debug", action="store_true", help="log debugging messages, and send stack traces to clients")
+    debugging = "log debugging messages, name the line that blocks the event loop, and send stack traces to clients"
+    add("--debug", action="store_true", help=debugging)
     add("--nosignalhandlers", action="store_true", help="leave SIGINT and SIGTERM alone")
     add("--host", default="localhost", help="interface to listen on (default: localhost)")
     parser.add_argument("-p", "--port", type=int, default=8080, help="port; 0 picks a free one (default: 8080)")
@@ -153,7 +154,7 @@ def _configuration(options: Any, protocol: Any, disable_logging: bool) -> dict[s
     level = None if disable_logging else logging.DEBUG if debug else logging.ERROR
     config: dict[str, Any] = {"logging_level": level, "debug": debug}
     config["timeout"] = getattr(options, "timeout", 300)
-    reverse_url = getattr(options, "reverse_url", None) or os.environ.get("WSLINK_REVERSE_URL")
+    reverse_url = getattr(options, "reverse_url", None) or os.environ.get("WSLINK_REVERSE_URL", "").strip()
     if reverse_url:
         config["handle_signals"] = not getattr(options, "nosignalhandlers", False)
         return {**config, "reverse_url": reverse_url, "reconnect": True, "ws_protocol": protocol}

@@ -173,13 +173,13 @@ class TornadoServer(GenericServer):
     def get_port(self) -> int:
         return self._port
 
-    async def start(self, port_callback: Any = None) -> None:
+    async def _serve(self, port_callback: Any) -> None:
         """Serve until it stops, as it does at SIGINT and SIGTERM unless `handle_signals` is off."""
         if self.handle_signals and not self._life.ending:
             self._life.handle_signals()
         try:
             self._listen()
-            await super().start(port_callback)
+            await super()._serve(port_callback)
         finally:
             self._life.release_signals()
 
@@ -217,9 +217,10 @@ class TornadoServer(GenericServer):
 
     async def _shut_down(self) -> None:
         await super()._shut_down()
-        if self._http is not None:
-            self._http.stop()
-            await self._http.close_all_connections()
+        http, self._http = self._http, None
+        if http is not None:
+            http.stop()
+            await http.close_all_connections()
 
 
 def create_webserver(server_config: dict[str, Any]) -> TornadoServer:

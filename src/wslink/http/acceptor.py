@@ -1,4 +1,4 @@
-"""Accepting connections within bounds: how many there may be, and what happens where the system has no more."""
+"""Accepting connections within limits, and when the system has no more file descriptors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COMPLAINTS, PER_SECONDS = 20, 60.0
 
 
 class Complaints:
-    """Logs one kind of warning, as often as that helps."""
+    """Logs warnings of one kind at a limited rate."""
 
     def __init__(self, most: int = COMPLAINTS) -> None:
         self._most = most
@@ -37,7 +37,7 @@ class Complaints:
         self._count = 0
 
     def warning(self, text: str, *arguments: object) -> None:
-        """Log a warning, unless there were too many lately."""
+        """Log a warning, unless there were too many recently."""
         now = time.monotonic()
         if now - self._since > PER_SECONDS:
             if self._count > self._most:
@@ -49,10 +49,10 @@ class Complaints:
 
 
 class CountedSocket(socket.socket):
-    """Reports when it is closed, whoever carries it.
+    """A socket that reports when it is closed, whoever closes it.
 
     Attributes:
-        on_closed: called then, once, with the socket.
+        on_closed: called once, with the socket, when it is closed.
     """
 
     # As slots, since a socket makes a member of an enum each time that it is asked for its family or its type, and
@@ -79,7 +79,7 @@ class CountedSocket(socket.socket):
         self._report()
 
     def detach(self) -> int:
-        """What uvloop does where asyncio closes: it closes the descriptor itself."""
+        """Called by uvloop, which closes the descriptor itself, where asyncio closes the socket."""
         self._report()
         return super().detach()
 
@@ -93,12 +93,12 @@ class Connections:
     """The connections of one server, from the moment when they are accepted.
 
     Args:
-        limit: how many may be open (LIM-11). Fewer where the process may open fewer descriptors.
+        limit: how many may be open (LIM-11); fewer if the process may open fewer descriptors.
 
     Attributes:
-        open: those that are open.
-        evictors: each ends a connection that has not sent its request yet, if there is one, and returns whether there
-            was. They make room for newer connections.
+        open: the open connections.
+        evictors: functions that make room for new connections: each ends a connection that has not sent its request
+            yet, if there is one, and returns whether there was.
     """
 
     def __init__(self, limit: int) -> None:
@@ -112,15 +112,15 @@ class Connections:
         return len(self.open)
 
     def evict(self) -> bool:
-        """End the connection that has waited longest without sending its request; whether there was one."""
+        """End the connection that has waited longest without sending its request. Returns whether there was one."""
         return any(evict() for evict in self.evictors)
 
     def admit(self, descriptor: int, kind: tuple[int, int, int]) -> CountedSocket | None:
-        """Count a connection; None if there are too many, and it was closed.
+        """Count a connection; None if there are too many, in which case it was closed.
 
         Args:
             descriptor: its socket.
-            kind: its family, type and protocol, which are those of the socket that listens.
+            kind: its family, type and protocol, which are those of the listening socket.
         """
         if len(self.open) >= self.limit and not self.evict():
             socket.close(descriptor)
@@ -134,13 +134,13 @@ class Connections:
 
 
 class Acceptor:
-    """Accepts connections on a socket that listens: asyncio's server, as far as aiohttp needs it. Where the system has
-    no descriptors left it pauses, where asyncio tries a hundred times and logs each.
+    """Accepts connections on a listening socket: asyncio's server, as far as aiohttp needs it. When the system has no
+    descriptors left it pauses, while asyncio retries a hundred times and logs each failure.
 
     Args:
         listener: the socket. It is closed at the end.
-        protocols: makes a connection's protocol.
-        connections: counts them.
+        protocols: creates a connection's protocol.
+        connections: counts the connections.
         tls: for TLS.
     """
 
@@ -170,7 +170,7 @@ class Acceptor:
         return (self._listener,)
 
     def close(self) -> None:
-        """Accept no more. Connections that were accepted stay, except those in their TLS handshake."""
+        """Stop accepting. Accepted connections stay open, except those in their TLS handshake."""
         if self._pause is not None:
             self._pause.cancel()
         if self._listener.fileno() >= 0:
@@ -203,10 +203,10 @@ class Acceptor:
             if counted is not None:
                 self._begin(counted)
             if full:
-                return  # what makes room gives its descriptor back in the next turn
+                return  # an evicted connection's descriptor is free in the next turn
 
     def _begin(self, counted: CountedSocket) -> None:
-        """Give a connection its protocol, now or, after its TLS handshake, from a task."""
+        """Create a connection's protocol, at once or in a task after its TLS handshake."""
         try:
             if self._tls is None and open_transport(self._loop, counted, self._protocols):
                 return
@@ -233,7 +233,7 @@ class Acceptor:
             raise
 
     def _evict(self) -> bool:
-        """End the connection that has been in its TLS handshake for longest."""
+        """End the connection that has been in its TLS handshake for the longest time."""
         task = next(iter(self._opening), None)
         if task is None:
             return False
@@ -248,7 +248,7 @@ def _ended_early(counted: CountedSocket, error: BaseException) -> None:
 
 
 def _descriptors() -> int:
-    """How many connections this process may have."""
+    """The number of connections that this process may have."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 

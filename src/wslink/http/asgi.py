@@ -1,4 +1,4 @@
-"""The ASGI application: the WebSocket and the JavaScript client, to be mounted where an application wants them."""
+"""The ASGI application: the WebSocket and the JavaScript client, to be mounted in another application."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ POLICY_VIOLATION = 1008
 
 
 class Lifespan(Protocol):
-    """Start and stop with the process that serves an application."""
+    """Starts and stops together with the process that serves an application."""
 
     async def begin(self) -> None:
         """Raises BrokerError."""
@@ -42,16 +42,16 @@ class Lifespan(Protocol):
 
 
 class AsgiApplication:
-    """Serves `/<route>` (WebSocket) and `/wslink/client.js` below wherever it is mounted.
+    """Serves `/<route>` (WebSocket) and `/wslink/client.js` below the path where it is mounted.
 
     Args:
-        host: what the sessions belong to.
-        route: of the WebSocket.
-        origins: pages that may connect beside those of the server's own origin; see `origin.is_allowed`.
+        host: the owner of the sessions.
+        route: the WebSocket's route.
+        origins: origins that may connect in addition to the server's own; see `origin.is_allowed`.
         client: the directory of the JavaScript client.
-        guarded: whether pages that `origin.may_be_rebound` are refused to clients of this machine.
-        lifespan: begins and ends with the server, where this is its outermost application; an outer one may await its
-            `begin` and `end` in its own.
+        guarded: whether pages that `origin.may_be_rebound` are refused to clients on this machine.
+        lifespan: starts and stops with the server, if this is its outermost application. An outer application may await
+            its `begin` and `end` itself.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class AsgiApplication:
             raise RuntimeError(f"{scope['type']} is not handled here")
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        """Begin and end with the server (ASGI's lifespan)."""
+        """Start and stop with the server (ASGI's lifespan protocol)."""
         await receive()  # lifespan.startup
         try:
             await self.lifespan.begin()
@@ -166,7 +166,8 @@ class AsgiApplication:
 
 
 def _give_up(reading: asyncio.Future[tuple[int, str]], error: Exception) -> None:
-    """End a connection that cannot be sent anything more, though nobody says that the client has gone."""
+    """End a connection to which nothing more can be sent, although the server has not reported that the client has
+    gone."""
     if not reading.done():
         logger.warning("a connection ends: the ASGI server, or what stands around it, cannot send: %r", error)
         reading.cancel()
@@ -176,7 +177,7 @@ _warned = False
 
 
 def _warn_of_daphne() -> None:
-    """Say once what daphne does to large messages; it does not tell the application of its bound."""
+    """Log once what daphne does to large messages; its limit is not visible to the application."""
     global _warned
     if not _warned and "daphne.server" in sys.modules:
         _warned = True
@@ -184,13 +185,14 @@ def _warn_of_daphne() -> None:
 
 
 def _path(scope: Event) -> str:
-    """The path below the mount; servers and frameworks differ in whether `path` holds the mount's own."""
-    path, root = str(scope["path"]), str(scope.get("root_path", ""))
-    return path.removeprefix(root) if root and path.startswith(root + "/") else path
+    """The path below the mount point. Servers and frameworks differ in whether `path` includes the mount point."""
+    path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
+    return "/" + path.removeprefix(root).lstrip("/") if root and path.startswith(root + "/") else path
 
 
 def _is_from_here(scope: Event) -> bool:
-    """Whether the peer's address is a loopback one: what the server listens on is not known here (HELLO-7)."""
+    """Whether the peer's address is a loopback address. The address on which the server listens is not known here
+    (HELLO-7)."""
     return bool(scope.get("client")) and is_loopback(scope["client"][0])
 
 

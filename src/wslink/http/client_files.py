@@ -1,13 +1,17 @@
-"""The JavaScript client that a server brings along, compressed where the browser takes that."""
+"""The JavaScript client that comes with a server, compressed if the browser accepts that."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import mimetypes
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
+
+_GZIP = re.compile(r"\b(x-)?gzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
+"""Of an Accept-Encoding that takes it: not with a weight of 0 (RFC 9110, 12.5.3)."""
 
 
 class Answer(NamedTuple):
@@ -26,7 +30,7 @@ class _Entry(NamedTuple):
 
 
 class ClientFiles:
-    """The files of a directory, kept in memory: few, small, and the same for every page.
+    """The files of a directory, kept in memory: they are few, small, and the same for every page.
 
     Args:
         directory: the directory; it may be missing.
@@ -39,7 +43,7 @@ class ClientFiles:
         self._entries: dict[str, _Entry] = {}
 
     def answer(self, name: str, asked: Mapping[str, str]) -> Answer:
-        """The response to a GET of the file `name` with the headers `asked`: 200, 304 or 404."""
+        """The response to a GET of the file `name` with the request headers `asked`: 200, 304 or 404."""
         entry = self._find(name)
         if entry is None:
             return Answer(404, {"Content-Type": "text/plain", "Cache-Control": "no-cache"}, b"Not found\n")
@@ -47,7 +51,7 @@ class ClientFiles:
         if entry.tag in asked.get("If-None-Match", ""):
             return Answer(304, headers, b"")
         headers["Content-Type"] = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        if "gzip" not in asked.get("Accept-Encoding", "").lower():
+        if _GZIP.search(asked.get("Accept-Encoding", "")) is None:
             return Answer(200, headers, entry.plain)
         return Answer(200, {**headers, "Content-Encoding": "gzip"}, entry.compressed)
 
@@ -63,6 +67,6 @@ class ClientFiles:
                 plain = path.read_bytes()
                 tag = f'"{hashlib.sha256(plain).hexdigest()[:32]}"'
                 entry = self._entries[name] = _Entry(stamp, plain, gzip.compress(plain, mtime=0), tag)
-        except OSError:  # there is none, or no file has so long a name
+        except OSError:  # not found, or the name is too long
             return None
         return entry

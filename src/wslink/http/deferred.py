@@ -1,4 +1,4 @@
-"""The part of a server that answers requests other than WebSockets: aiohttp, loaded when it is needed."""
+"""The part of a server that answers requests other than WebSockets, using aiohttp, which is loaded on demand."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ MODULE = "wslink.http.serving"
 
 
 class Deferred:
-    """Makes a Serving at the first request for it. aiohttp is imported in a thread, so that WebSockets go on.
+    """Creates a Serving at the first request that needs it. aiohttp is imported in a thread, so that WebSockets are
+    served in the meantime.
 
     Args:
-        make: makes it, once its module has been imported.
-        endpoints: what takes WebSockets before that.
+        make: creates it, after its module has been imported.
+        endpoints: serve WebSockets before that.
 
     Attributes:
         loaded: whether it can serve.
@@ -53,11 +54,11 @@ class Deferred:
             return self._made
 
     def protocol(self) -> asyncio.Protocol | None:
-        """aiohttp's protocol for a connection; None where it has not been loaded."""
+        """aiohttp's protocol for a connection; None if it is not loaded."""
         return self.serving.protocol() if self.loaded else None
 
     def load(self) -> asyncio.Future[None]:
-        """Begin to load it, unless that has begun. What is returned is done when it has been loaded, or cannot be."""
+        """Start loading, unless that has begun. The returned future is done when loading has succeeded or failed."""
         if self._loading is None or (self._loading.done() and not self.loaded):
             self._loading = asyncio.get_running_loop().create_task(self._load())
         return self._loading
@@ -81,12 +82,12 @@ class Deferred:
                 logger.exception("HTTP requests cannot be answered")
 
     async def stop_listening(self) -> None:
-        """Forget the sockets that listen."""
+        """Forget the listening sockets."""
         if self._made is not None:
             await self._made.stop_listening()
 
     async def stop(self) -> None:
-        """End what is under way."""
+        """End running requests."""
         if self._loading is not None:
             self._loading.cancel()
             await asyncio.wait({self._loading})
@@ -98,7 +99,7 @@ class Deferred:
 
 
 async def _in_a_thread(function: Callable[[str], object], argument: str) -> None:
-    """Call a function in a thread of its own: the application may keep all of the event loop's busy."""
+    """Call a function in a new thread: the application may be using all threads of the event loop's pool."""
     own = concurrent.futures.ThreadPoolExecutor(1)
     try:
         await asyncio.get_running_loop().run_in_executor(own, function, argument)

@@ -1,4 +1,4 @@
-"""The WebSocket route: from an HTTP request to a session."""
+"""The WebSocket route: from HTTP requests to sessions."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class EndpointOptions(msgspec.Struct, frozen=True):
     """Options of the WebSocket route.
 
     Attributes:
-        origins: pages that may connect beside those of the server's own origin; see `origin.is_allowed`.
+        origins: origins that may connect in addition to the server's own; see `origin.is_allowed`.
         heartbeat: seconds between pings; below 1 there are none.
-        compress: whether permessage-deflate is accepted where a client offers it.
-        engine: what carries the frames; see `base.find_engine`.
-        logger: the name of the logger that connections are reported to; that of the engine unless given.
-        hosts: names by which the server may be asked; see `origin.is_asked_by`. Any name if there are none.
-        guarded: whether pages that `origin.may_be_rebound` are refused: where only this machine reaches the server, and
-            its secret keeps no page of this machine out.
+        compress: whether permessage-deflate is accepted if a client offers it.
+        engine: the engine; see `base.find_engine`.
+        logger: the name of the logger for connections; by default the engine's.
+        hosts: names by which the server may be reached; see `origin.is_asked_by`. Any name if empty.
+        guarded: whether pages that `origin.may_be_rebound` are refused: if only this machine can reach the server, and
+            pages on this machine need no secret.
     """
 
     origins: tuple[str, ...] = ()
@@ -60,12 +60,12 @@ class Endpoint:
     """Handles the WebSocket route of one host.
 
     Args:
-        host: the host.
+        host: the owner of the sessions.
         options: see EndpointOptions.
         route: the `Session.route` of the sessions of this endpoint.
 
     Raises:
-        UsageError: if the engine cannot be had.
+        UsageError: the engine is not available.
     """
 
     def __init__(self, host: HandshakeOwner, options: EndpointOptions, route: Any = None) -> None:
@@ -81,7 +81,7 @@ class Endpoint:
         self._refusals = Complaints()
 
     def add_to(self, application: web.Application, route: str) -> None:
-        """Serve `route`, until the application shuts down."""
+        """Serve `route` until the application shuts down."""
         application.router.add_get(route, self.handler)
         application.on_shutdown.append(self._at_shutdown)
 
@@ -99,7 +99,7 @@ class Endpoint:
             return web.Response(status=refusal.status, text=refusal.text, headers=refusal.headers)
         if SERVING in request.app:
             request.app[SERVING].learn(request, self)
-        # Not kept here: a connection may outlive its request by days.
+        # The request is not kept: a connection may outlive it by days.
         return await self._engine.serve_request(
             request,
             self._transport_options(),
@@ -107,8 +107,8 @@ class Endpoint:
         )
 
     def serve_connection(self, transport: asyncio.Transport, query: str, headers: MultiMapping[str]) -> bool:
-        """Take a connection over which a GET request for this endpoint came; False if aiohttp has to, which also
-        refuses."""
+        """Take over a connection on which a GET request for this endpoint arrived. Returns False if aiohttp has to
+        handle it, including refusals."""
         if (
             self._engine.serve_connection is None
             or self._host.wants_requests()
@@ -121,7 +121,7 @@ class Endpoint:
         return True
 
     def _transport_options(self) -> TransportOptions:
-        """What all connections share, until the host has other limits."""
+        """The options that all connections share, while the host's limits do not change."""
         options, carrying, limits = self._options, self._carrying, self._host.limits
         if carrying is None or carrying.limits is not limits:
             carrying = self._carrying = TransportOptions(
@@ -132,7 +132,8 @@ class Endpoint:
     def _opening(
         self, headers: Mapping[str, str], peer: str, query: str, request: web.Request | None = None
     ) -> Opening:
-        """What a request brings. Its headers are kept, as long as its connection, only where they are wanted."""
+        """How the request opens the connection. Its headers are kept, as long as the connection, only if they are
+        needed."""
         kept = CIMultiDict(headers) if self._host.wants_headers() else NO_HEADERS
         return Opening(kept, peer, query if kept else "", origin.is_local_page(headers), request)
 
@@ -153,7 +154,7 @@ class Endpoint:
         await self.shut_down()
 
     async def shut_down(self) -> None:
-        """Close what is still open, such as connections that never said hello, and wait until all have ended."""
+        """Close open connections, such as those that never said hello, and wait until all have ended."""
         for connection in list(self._connections):
             connection.close(1001, "the server stops")
         if self._connections:
@@ -164,7 +165,7 @@ class Endpoint:
             connection.abort()
 
     def _refusal(self, headers: MultiMapping[str], transport: asyncio.BaseTransport | None) -> Refusal | None:
-        """What a GET request with these headers is answered if it gets no WebSocket."""
+        """The response to a GET request with these headers if it cannot be upgraded."""
         if not _is_upgrade(headers):
             return NO_UPGRADE
         if self._options.hosts and not origin.is_asked_by(headers, self._options.hosts):
@@ -194,7 +195,7 @@ class Endpoint:
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """The HTTP answer to a request that gets no WebSocket."""
+    """The HTTP response to a request that cannot be upgraded."""
 
     status: int
     text: str
@@ -209,13 +210,13 @@ NO_UPGRADE = Refusal(
 
 
 def _port_of(transport: asyncio.BaseTransport | None) -> int:
-    """The port that a connection came to; 0 where there is none."""
+    """The port on which the connection arrived; 0 if unknown."""
     name = transport.get_extra_info("sockname") if transport is not None else None
     return int(name[1]) if isinstance(name, tuple) else 0
 
 
 def _is_upgrade(headers: MultiMapping[str]) -> bool:
-    """Whether it is a valid WebSocket handshake (RFC 6455, 4.2.1)."""
+    """Whether the request is a valid WebSocket handshake (RFC 6455, 4.2.1)."""
     keys, versions = headers.getall("Sec-WebSocket-Key", ()), headers.getall("Sec-WebSocket-Version", ())
     return (
         (headers.get("Upgrade", "").lower() == "websocket" or _has_token(headers, "Upgrade", "websocket"))
@@ -228,5 +229,5 @@ def _is_upgrade(headers: MultiMapping[str]) -> bool:
 
 
 def _has_token(headers: MultiMapping[str], name: str, token: str) -> bool:
-    """Whether a header that holds a list of tokens, in one line or several, has one of them, in any case."""
+    """Whether a header that contains a list of tokens, on one line or several, contains this one, in any case."""
     return any(one.strip().lower() == token for line in headers.getall(name, ()) for one in line.split(","))

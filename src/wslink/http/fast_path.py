@@ -1,7 +1,9 @@
-"""Arrival of connections: the head of the first request, within bounds on its time and size.
+"""New connections: the head of the first request, within limits on time and size.
 
-A WebSocket for a route that is known to lead to an endpoint goes straight there: aiohttp's request, its tasks and its
-routing cost more than all the rest of a connection's beginning. All else is aiohttp's, which may have to be loaded."""
+A WebSocket request for a route that is known to lead to an endpoint goes straight there: aiohttp's request, tasks and
+routing would cost more than everything else at the beginning of a connection. All other requests are left to aiohttp,
+which may have to be loaded first.
+"""
 
 from __future__ import annotations
 
@@ -29,55 +31,56 @@ _METHOD, _VERSION, _END = b"GET ", b"HTTP/1.1\r\n", b"\r\n\r\n"
 
 
 class Adopter(Protocol):
-    """An endpoint that takes connections without aiohttp's request."""
+    """An endpoint that accepts connections without aiohttp's request."""
 
     def serve_connection(self, transport: asyncio.Transport, query: str, headers: MultiMapping[str]) -> bool:
-        """Take a connection over which a GET request for it came; False if aiohttp has to, which also refuses."""
+        """Take over a connection on which a GET request for the endpoint arrived. Returns False if aiohttp has to
+        handle it, including refusals."""
 
     async def shut_down(self) -> None:
-        """Close the connections that are still open, and wait until they have ended."""
+        """Close open connections, and wait until they have ended."""
 
 
 class Http(Protocol):
     """The server of all other connections.
 
     Attributes:
-        loaded: whether it can take any.
+        loaded: whether it can accept connections.
     """
 
     loaded: bool
 
     def protocol(self) -> asyncio.Protocol | None:
-        """That of a connection; None until it has been loaded."""
+        """The protocol for a connection; None if it is not loaded."""
 
     def load(self) -> asyncio.Future[None]:
-        """Done when it has been loaded, or cannot be."""
+        """Return a future that is done when loading has succeeded or failed."""
 
 
 class Arrivals:
-    """Makes the protocols of a server's connections.
+    """Creates the protocols of a server's connections.
 
     Args:
-        http: takes those that no endpoint does.
+        http: accepts those that no endpoint accepts.
     """
 
     def __init__(self, http: Http) -> None:
         self.http = http
         self._too_large = Complaints()
         self._endpoints: dict[bytes, Adopter] = {}
-        self._waiting: dict[_Arrival, float] = {}  # until when, the first to end first
-        self._deferred: set[_Arrival] = set()  # those that wait until HTTP has been loaded
+        self._waiting: dict[_Arrival, float] = {}  # with their deadlines, the earliest first
+        self._deferred: set[_Arrival] = set()  # those that wait until HTTP is loaded
         self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self) -> asyncio.Protocol:
         return _Arrival(self)
 
     def know(self, path: str, endpoint: Adopter) -> None:
-        """Lead WebSockets for exactly this path to `endpoint`."""
+        """Pass WebSocket requests for exactly this path to `endpoint`."""
         self._endpoints[path.encode()] = endpoint
 
     def evict(self) -> bool:
-        """End the connection that has waited for longest; whether there was one."""
+        """End the connection that has waited longest. Returns whether there was one."""
         arrival = next(iter(self._waiting), None)
         if arrival is not None:
             del self._waiting[arrival]
@@ -94,13 +97,13 @@ class Arrivals:
     # Called by connections.
 
     def wait(self, arrival: _Arrival) -> None:
-        """Close `arrival` unless it stops to wait in time."""
+        """Close `arrival` if it does not stop waiting in time."""
         self._waiting[arrival] = monotonic() + HEAD_TIMEOUT
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(HEAD_TIMEOUT, self._sweep)
 
     def refuse(self, transport: asyncio.Transport) -> None:
-        """Answer a head that is too large."""
+        """Respond to a head that is too large."""
         peer, *_ = transport.get_extra_info("peername") or ("?",)
         self._too_large.warning(
             "a request from %s was refused: its head (cookies?) has %d bytes or more", peer, MAX_HEAD
@@ -111,7 +114,7 @@ class Arrivals:
         self._waiting.pop(arrival, None)
 
     def defer(self, arrival: _Arrival) -> asyncio.Future[None]:
-        """Let `arrival` wait for HTTP."""
+        """Let `arrival` wait until HTTP is loaded."""
         self._deferred.add(arrival)
         return self.http.load()
 
@@ -119,7 +122,7 @@ class Arrivals:
         self._deferred.discard(arrival)
 
     def take(self, transport: asyncio.Transport, data: bytes) -> bool:
-        """Give a connection that begins with `data` to an endpoint; whether that is possible."""
+        """Pass a connection that begins with `data` to an endpoint. Returns whether that is possible."""
         if not data.startswith(_METHOD) or data.find(_END) != len(data) - len(_END):
             return False
         target, _, rest = data[len(_METHOD) :].partition(b" ")
@@ -151,12 +154,12 @@ class _Arrival(asyncio.Protocol):
         self._arrivals = arrivals
         self._head = b""
         self._most = 0
-        self._discarded = -1  # bytes that came after a head that was refused
+        self._discarded = -1  # bytes that arrived after a refused head
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
-        if hasattr(transport, "max_size"):  # asyncio's own, which makes room for so much at each read
+        if hasattr(transport, "max_size"):  # asyncio's own transport, which allocates this much for each read
             self._most, transport.max_size = transport.max_size, READ_SIZE
         self._arrivals.wait(self)
 
@@ -183,7 +186,7 @@ class _Arrival(asyncio.Protocol):
             self._arrivals.defer(self).add_done_callback(self._loaded)
 
     def _loaded(self, _: object) -> None:
-        """Go on, in the context of what has brought the connection."""
+        """Continue, in the context of the connection."""
         self._arrivals.stop_deferring(self)
         if self._transport.is_closing():
             return

@@ -1,4 +1,4 @@
-"""aiohttp's handlers of files: what StaticFiles and ClientFiles find."""
+"""aiohttp handlers for files that StaticFiles and ClientFiles find."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def static_handler(files: StaticFiles) -> Handler:
-    """Answers a request for the directory itself, or one whose route ends in `{path:.*}`."""
+    """Return a handler of requests for the directory itself, or for routes that end in `{path:.*}`."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         path = files.find(request.match_info.get("path", ""))
@@ -28,7 +28,7 @@ def static_handler(files: StaticFiles) -> Handler:
 
 
 def client_handler(files: ClientFiles) -> Handler:
-    """Answers a request whose route ends in `{path:.*}`."""
+    """Return a handler of requests for routes that end in `{path:.*}`."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         answer = files.answer(request.match_info["path"], request.headers)
@@ -38,8 +38,8 @@ def client_handler(files: ClientFiles) -> Handler:
 
 
 def below(raw_path: str) -> URL:
-    """The location of a directory that was requested without its last slash, relative to the request: so it is right
-    behind a proxy that serves this server below a path of its own, and leads to no other host."""
+    """The location of a directory that was requested without the final slash, relative to the request. It is right
+    behind a proxy that serves this server below another path, and cannot lead to another host."""
     path, _, query = raw_path.partition("?")
     name = path.rstrip("/").rpartition("/")[2]
     return URL(f"./{name}/{'?' if query else ''}{query}", encoded=True)

@@ -1,4 +1,4 @@
-"""Connections that a launcher's proxy hands over to an aiohttp server (backends/fd_passing.py)."""
+"""Connections that a launcher's proxy passes to an aiohttp server (proxy/fd_passing.py)."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ Protocols = Callable[[], asyncio.Protocol]
 
 
 async def answer_once(request: web.BaseRequest, response: web.StreamResponse) -> None:
-    """A signal handler (on_response_prepare): a connection that was handed over is for one request.
+    """A signal handler (on_response_prepare): a connection that was handed over is for one request only.
 
-    Those after it would not have passed the launcher, which checks them and tells where they come from.
+    Further requests would bypass the launcher, which checks requests and adds where they come from.
     """
     if _handed_over.get() and response.status != 101:
         response.force_close()
 
 
 class HandoffListener:
-    """Takes connections until it is stopped. Each is served like one that was accepted, beginning with the request
+    """Accepts connections until it is stopped. Each is served like an accepted connection, beginning with the request
     that came with it.
 
     Args:
-        protocols: the server's.
+        protocols: creates the server's protocols.
         path: where to listen.
 
     Raises:
-        OSError: if that cannot be.
+        OSError: it cannot listen there.
     """
 
     def __init__(self, protocols: Protocols, path: str) -> None:
@@ -64,7 +64,7 @@ class HandoffListener:
         self._accepting = asyncio.create_task(self._accept())
 
     def stop(self) -> None:
-        """Take no more. Those that were taken are the server's."""
+        """Stop accepting. Accepted connections belong to the server."""
         for task in (self._accepting, *self._pending):
             task.cancel()
         self._listener.close()
@@ -134,7 +134,7 @@ class HandoffListener:
             self._forget_watches()
 
     def _watch(self, control: socket.socket) -> None:
-        """Tell how many are held, and when they end."""
+        """Report how many connections are held, and when they end."""
         if not self._held:
             control.close()
             return
@@ -148,8 +148,8 @@ class HandoffListener:
 
 
 class _Opening(asyncio.Protocol):
-    """Gives a connection to aiohttp's protocol with the request that came with it, before anything else is read: what
-    its client sends early is not taken for a request."""
+    """Passes a connection to aiohttp's protocol with the request that came with it, before anything is read: early data
+    from its client must not be taken for a request."""
 
     def __init__(self, protocol: asyncio.Protocol, head: bytes) -> None:
         self._protocol = protocol
@@ -166,8 +166,8 @@ class _Opening(asyncio.Protocol):
 
 
 def listen_for_handoffs(protocols: Protocols, directory: str, port: int) -> HandoffListener | None:
-    """Begin to take connections for a server that listens on `port`, whose application has the signal handler
-    `answer_once`; None if that cannot be."""
+    """Accept connections for a server that listens on `port`, whose application has the signal handler `answer_once`;
+    None if that is not possible."""
     try:
         return HandoffListener(protocols, fd_passing.handoff_path(directory, port))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Reading the head of a WebSocket's request."""
+"""Parsing the head of a WebSocket request."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _HEADER = re.compile("([A-Za-z0-9-]+): (.+)\r\n")
 
 
 def read_head(data: bytes, ask: bool = True) -> MultiMapping[str] | None:
-    """The headers of a whole request head; None where aiohttp refuses it.
+    """Parse the headers of a complete request head; None if aiohttp refuses it.
 
-    A plain one, each header once, is read in place: aiohttp makes a parser, a URL and a message for each. All others
-    are read by aiohttp, so that there is one opinion on what is allowed.
+    A simple head, with each header once, is parsed here: aiohttp would create a parser, a URL and a message for it. All
+    others are parsed by aiohttp, so that there is only one opinion on what is allowed.
 
     Args:
-        ask: whether aiohttp may be asked; None where it would have to be.
+        ask: whether aiohttp may be used; if not, None is returned where it would be needed.
     """
     if _PLAIN.fullmatch(data) is not None:
         pairs = _HEADER.findall(data.decode("ascii"))

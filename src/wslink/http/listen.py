@@ -27,9 +27,9 @@ Infos = Sequence[tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]]
 
 
 async def open_sockets(host: str, port: int) -> list[socket.socket]:
-    """As `listening_sockets`; the event loop goes on while the name is looked up.
+    """Like `listening_sockets`, but the event loop continues while the name is looked up.
 
-    So whatever waits for its turn when a server starts has it before the port opens, as with released servers.
+    Callbacks that are waiting when a server starts run before the port opens, as with released servers.
     """
     inherited = inherited_sockets()
     if inherited:
@@ -42,14 +42,15 @@ async def open_sockets(host: str, port: int) -> list[socket.socket]:
 
 
 def _name(host: str) -> bytes | str | None:
-    """`host` as it is looked up: Python loads the tables of all scripts for a text, and needs none for ASCII."""
+    """`host` in the form for the lookup: for str, Python loads the tables for all scripts, which ASCII does not
+    need."""
     host = without_brackets(host)
     return host.encode() if host.isascii() and host else host or None
 
 
 def inherited_sockets() -> list[socket.socket]:
-    """The listening sockets that a supervisor gave this process (`WSLINK_WORKER_SOCKETS`), or that systemd did, the
-    first time."""
+    """The listening sockets that a supervisor (`WSLINK_WORKER_SOCKETS`) or systemd passed to this process, the first
+    time it is called."""
     numbers = os.environ.pop(INHERITED, "").split(",")
     sockets = [socket.socket(fileno=number) for number in [*map(int, filter(None, numbers)), *_activated()]]
     for one in sockets:
@@ -59,7 +60,8 @@ def inherited_sockets() -> list[socket.socket]:
 
 
 def _activated() -> range:
-    """The descriptors that systemd opened for this process (sd_listen_fds(3)): they stay open while it is replaced."""
+    """The descriptors that systemd opened for this process (sd_listen_fds(3)). They stay open while the process is
+    replaced."""
     count, process = os.environ.get("LISTEN_FDS", ""), os.environ.get("LISTEN_PID", "")
     if not count.isdigit() or process != str(os.getpid()):
         return range(0)
@@ -69,14 +71,14 @@ def _activated() -> range:
 
 
 def listening_sockets(host: str, port: int, infos: Infos = (), shared: bool = False) -> list[socket.socket]:
-    """A socket bound to each address of `host`, all on one port; 0 picks one that is free on all of them.
+    """Open a socket for each address of `host`, all on one port; 0 picks one that is free on all of them.
 
     Args:
-        infos: what getaddrinfo says of `host`, where that is known already.
-        shared: let other sockets listen there, too, where the system spreads connections among them.
+        infos: the result of getaddrinfo for `host`, if it is known already.
+        shared: let other sockets listen on the port, too, if the system distributes connections among them.
 
     Raises:
-        OSError: naming host and port, if they cannot be had.
+        OSError: the port cannot be bound. The message names host and port.
     """
     for attempt in range(ATTEMPTS):
         sockets: list[socket.socket] = []
@@ -93,10 +95,20 @@ def listening_sockets(host: str, port: int, infos: Infos = (), shared: bool = Fa
 
 
 def _refused(host: str, port: int, error: OSError | ValueError) -> OSError:
-    """Why a host and port cannot be had; a ValueError is of a name that is none."""
+    """Why a host and port cannot be bound. ValueError is raised for an invalid name."""
     number, why = (error.errno, error.strerror) if isinstance(error, OSError) else (errno.EINVAL, "")
-    # The second part is asyncio's sentence, which software looks for.
-    return OSError(number, f"cannot listen on {host}:{port}: error while attempting to bind on address: {why or error}")
+    advice = _ADVICE.get(number or 0, "")
+    # The second part is asyncio's message, which other software looks for.
+    text = f"cannot listen on {host}:{port}: error while attempting to bind on address: {why or error}"
+    return OSError(number, text + advice)
+
+
+_ADVICE = {
+    errno.EADDRINUSE: "; another program listens there: stop it, or choose another port (0 picks a free one)",
+    errno.EADDRNOTAVAIL: "; this machine does not have that address: localhost, 0.0.0.0 for all, or one of its own",
+    errno.EACCES: "; this user may not have that port: choose one from 1024 on",
+}
+"""Advice for addresses that cannot be bound."""
 
 
 def _bind_all(sockets: list[socket.socket], port: int, infos: Infos, shared: bool) -> None:
@@ -129,7 +141,7 @@ def _bind_all(sockets: list[socket.socket], port: int, infos: Infos, shared: boo
 
 
 def _is_here(address: str) -> bool:
-    """Whether this machine has `address` at all."""
+    """Whether this machine has `address`."""
     with socket.socket(socket.AF_INET6) as probe:
         try:
             probe.bind((address, 0))

@@ -1,4 +1,4 @@
-"""aiohttp's middlewares of servers."""
+"""aiohttp middlewares of servers."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ _transparent: WeakSet[object] = WeakSet()
 
 
 def transparent(middleware: Middleware) -> Middleware:
-    """Decorator of a middleware that does nothing to a WebSocket: connections for one need not pass it."""
+    """Mark a middleware that does nothing for WebSocket requests, which may therefore bypass it."""
     _transparent.add(middleware)
     return middleware
 
 
 def is_transparent(middleware: object) -> bool:
-    """Whether it is."""
+    """Whether a middleware is marked as `transparent`."""
     return middleware in _transparent
 
 
 def only_asked_by(names: Iterable[str]) -> Middleware:
-    """A middleware that answers requests by other names than `is_asked_by` takes with 421. Endpoints ask themselves."""
+    """Return a middleware that answers requests for names that `is_asked_by` does not allow with 421. Endpoints check
+    this themselves."""
     known = tuple(names)
 
     @transparent

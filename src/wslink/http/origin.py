@@ -1,5 +1,5 @@
-"""Origin checks: which web pages may open a connection. A page of another origin must not drive a server that only its
-user's browser can reach."""
+"""Origin checks: which web pages may open a connection. A page of another origin must not control a server that only
+its user's browser can reach."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Address = tuple[str, int]
 
 
 def is_allowed(headers: Mapping[str, str], allowed: Iterable[str]) -> bool:
-    """Whether a handshake with these `headers` may go on.
+    """Whether to accept a handshake with these `headers`.
 
-    A client that is not a browser sends no Origin and is let through: it needs the secret. A page needs to be of the
-    server's own origin, as the browser or the proxy in front names it, or in `allowed`: origins such as
+    Clients other than browsers send no Origin and are accepted: they need the secret. A page has to be of the server's
+    own origin, as the browser or the proxy in front names it, or of one in `allowed`: origins such as
     "https://example.org", with "*" for any port ("http://localhost:*"), or "*" alone for every page.
     """
     origin = headers.get("Origin")
@@ -34,24 +34,24 @@ def is_allowed(headers: Mapping[str, str], allowed: Iterable[str]) -> bool:
 
 
 def is_listed(origin: str, allowed: Iterable[str]) -> bool:
-    """Whether an origin is one of `allowed`, as `is_allowed` takes them."""
+    """Whether an origin is in `allowed`, as for `is_allowed`."""
     return any(_matches(origin, pattern) for pattern in allowed)
 
 
 def is_same_origin(headers: Mapping[str, str]) -> bool:
-    """Whether the Origin's host and port are those that the client asked for, here or at a proxy in front.
+    """Whether the Origin's host and port are those that the client requested, from this server or a proxy in front.
 
-    A page cannot set X-Forwarded-Host or Forwarded on a handshake, so they may be believed for this. The scheme is not
-    compared: it differs behind a proxy that terminates TLS.
+    A page cannot set X-Forwarded-Host or Forwarded on a handshake, so they can be trusted for this purpose. The scheme
+    is not compared: it differs behind a proxy that terminates TLS.
     """
     origin = _split(headers.get("Origin", ""))
     return origin is not None and _address(origin) in _own_addresses(headers, origin.scheme)
 
 
 def is_local_page(headers: Mapping[str, str]) -> bool:
-    """Whether it is a page of this server under a loopback name, directly.
+    """Whether the request comes directly from a page of this server, under a loopback name.
 
-    The name matters: a foreign page whose name was made to resolve to 127.0.0.1 has the same origin too, but not a
+    The name matters: a foreign page whose name was made to resolve to 127.0.0.1 has the same origin, too, but not a
     loopback name.
     """
     page = headers.get("Origin")
@@ -62,12 +62,12 @@ def is_local_page(headers: Mapping[str, str]) -> bool:
 
 
 def is_asked_by(headers: Mapping[str, str], names: Iterable[str]) -> bool:
-    """Whether the request's `Host` is a name that a service may be asked by: a loopback name, an address, a name
-    without a dot, or one of `names`, where ".example.org" stands for all names below it and "*" for every name.
+    """Whether a service may be reached by the request's `Host`: a loopback name, an address, a name without a dot, or
+    one of `names`, where ".example.org" stands for all names below it and "*" for every name.
 
-    A page whose own name was made to resolve to this machine (DNS rebinding) is of the service's origin, but it asks by
-    that name. It cannot ask by an address, nor by a name without a dot, which nobody can register; nor without a Host,
-    which only programs do.
+    A page whose name was made to resolve to this machine (DNS rebinding) has the service's origin, but it uses that
+    name as the Host. It cannot use an address, or a name without a dot, which nobody can register; and only programs
+    send no Host.
     """
     host = headers.get("Host")
     if host is None:
@@ -94,14 +94,14 @@ REBOUND = (
 
 
 def may_be_rebound(headers: Mapping[str, str], allowed: Iterable[str], port: int) -> bool:
-    """Whether a handshake at a server that only this machine reaches may be that of a page whose own name was made to
-    resolve to this machine (DNS rebinding): it asks by a name that anybody may have registered, for the port that the
-    connection came to, and no proxy says that it has passed it on. The page is of the server's origin, by which
-    `is_allowed` lets it in.
+    """Whether a handshake at a server that only this machine can reach may come from a page whose name was made to
+    resolve to this machine (DNS rebinding): its Host is a name that anyone may have registered, with the port on which
+    the connection arrived, and no proxy has forwarded it. Such a page has the server's origin, so that `is_allowed`
+    accepts it.
 
     Args:
-        allowed: origins that are known, as `is_allowed` takes them.
-        port: the server's. A browser that asks for another one has come through a proxy.
+        allowed: known origins, as for `is_allowed`.
+        port: the server's port. A browser that requests another one has come through a proxy.
     """
     page = headers.get("Origin")
     return (
@@ -148,6 +148,6 @@ def _matches(origin: str, pattern: str) -> bool:
     split, wanted = _split(origin), _split(pattern.removesuffix(":*"))
     if split is None or wanted is None or split.scheme != wanted.scheme:
         return False
-    # A browser leaves out the port that its scheme has anyway, and writes names in ASCII.
+    # Browsers omit the default port of the scheme, and send names in ASCII.
     same_port = pattern.endswith(":*") or _address(split)[1] == _address(wanted)[1]
     return same_port and _address(split)[0] == ascii_name(wanted.hostname or "")

@@ -1,4 +1,4 @@
-"""Pages of ours that people open: an administrator's, the list of applications, the inspector."""
+"""The pages of this package: the administrator's, the list of applications, the inspector."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _HERE = Path(__file__).parent / "page"
 
 
 def page_file(directory: Path, name: str) -> web.FileResponse:
-    """A file of a page.
+    """Return a file of a page.
 
     Args:
-        directory: where the page's own files are.
-        name: of one of them, or STYLE.
+        directory: the page's directory.
+        name: the name of a file there, or STYLE.
     """
     return web.FileResponse((_HERE if name == STYLE else directory) / name, headers=HEADERS)

@@ -1,4 +1,4 @@
-"""aiohttp's log lines about requests."""
+"""aiohttp's log messages about requests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 
 def requests_logger() -> logging.Logger:
-    """What aiohttp logs to: errors of ours with their traceback, and of what peers send, which could fill any log, one
+    """The logger for aiohttp: our errors with their traceback, and for what peers send, which could fill any log, one
     line at level DEBUG."""
     logger = logging.getLogger("wslink.http.requests")
     if _shorten not in logger.filters:

@@ -35,15 +35,16 @@ that does not know this one answers it as any other."""
 
 
 class SuccessiveSessions:
-    """The sessions of clients that use one connection in turn (session.ports.FrameReceiver).
+    """The sessions of clients that use one connection one after another (session.ports.FrameReceiver).
 
-    Nobody inherits what another client was granted: a hello after a good one begins a session, as does `next_client`.
+    A client must not inherit what another one was granted: a hello after a successful one begins a new session, as does
+    `next_client`.
 
     Args:
-        begin: makes a session, which hands on a hello after a good one.
+        begin: creates a session, which passes on a hello after a successful one.
 
     Attributes:
-        awaited: whether nobody has said anything yet: there may be nobody at the other end.
+        awaited: whether nothing has been received yet: there may be no client at the other end.
     """
 
     def __init__(self, begin: Callable[[Renew], Session]) -> None:
@@ -53,7 +54,7 @@ class SuccessiveSessions:
 
     @property
     def client_id(self) -> str:
-        """The present client's."""
+        """The current client's id."""
         return self._session.client_id
 
     @property
@@ -87,13 +88,13 @@ class SuccessiveSessions:
         self._session.close(code, reason)
 
     def take(self, receiver: FrameReceiver) -> None:
-        """A client has returned to its session, over this connection, or has returned over another (RES-6, RES-9)."""
+        """A client has returned to its session over this connection, or over another one (RES-6, RES-9)."""
         if isinstance(receiver, Session):
             receiver.renew = self._renew
         self._session = receiver
 
     def next_client(self) -> None:
-        """Another client has come."""
+        """Another client has connected."""
         self._session.closed()
         self._session = session = self._begin(self._renew)
         self.awaited = False
@@ -111,10 +112,10 @@ class SuccessiveSessions:
 
 
 class SharedConnection(AiohttpConnection):
-    """A connection whose clients come and go.
+    """A connection whose clients change.
 
     Attributes:
-        sessions: those of its clients; None until it has begun.
+        sessions: their sessions; None until it has begun.
     """
 
     sessions: SuccessiveSessions | None = None
@@ -125,15 +126,15 @@ class SharedConnection(AiohttpConnection):
 
 
 class ReverseConnection:
-    """A connection that a server makes, to a relay, over which it serves its clients in turn.
+    """A connection from a server to a relay, over which it serves clients one after another.
 
     Args:
         host: the hub.
-        url: where to dial: ws:// or wss://.
+        url: the relay's address: ws:// or wss://.
         heartbeat: seconds between pings; below 1 there are none.
-        token_file: a file with what the relay wants to be shown, as `Authorization: Bearer`; read for each dialling.
-        route: what sessions carry as `Session.route`.
-        client_id: what each client is called; random unless given.
+        token_file: a file with the token that the relay requires, as `Authorization: Bearer`; read for each connection.
+        route: the `Session.route` of the sessions.
+        client_id: the id of each client; random by default.
     """
 
     def __init__(
@@ -157,11 +158,11 @@ class ReverseConnection:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Connect, and serve until `close`; returns once it is connected. A connection that ends is made again.
+        """Connect, and serve until `close`; returns once it is connected. A connection that ends is opened again.
 
         Raises:
-            OSError: if nobody answers, or the answer is no.
-            UsageError: if the token cannot be read, or the address is none.
+            OSError: the relay does not answer, or refuses.
+            UsageError: the token cannot be read, or the address is not valid.
         """
         connected = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self.serve(lambda: connected.set_result(None)))
@@ -179,11 +180,11 @@ class ReverseConnection:
                 raise OSError(f"reverse_url: {_reason(error)}") from error
 
     async def serve(self, connected: Callable[[], None]) -> None:
-        """Connect and serve until `close`. `connected` is called when that was done for the first time.
+        """Connect and serve until `close`. `connected` is called after connecting for the first time.
 
         Raises:
-            aiohttp.ClientError: if nobody answers at first. Later it is tried again.
-            UsageError: if the token cannot be read at first.
+            aiohttp.ClientError: the first connection fails. Later ones are retried.
+            UsageError: the token cannot be read for the first connection.
         """
         await self.carry(connected)
         loop, pause = asyncio.get_running_loop(), PAUSE
@@ -197,7 +198,8 @@ class ReverseConnection:
             pause = PAUSE if held else min(2 * pause, LONGEST_PAUSE)
 
     async def carry(self, connected: Callable[[], None]) -> bool:
-        """Connect and serve until the connection ends; whether a client has said anything. Raises as `serve` does."""
+        """Connect and serve until the connection ends. Returns whether a client has sent anything. Raises the same as
+        `serve`."""
         token = read_token("reverse_token_file", self._token_file)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         async with contextlib.AsyncExitStack() as stack:
@@ -219,7 +221,7 @@ class ReverseConnection:
     async def _dial(
         self, http: aiohttp.ClientSession, headers: dict[str, str]
     ) -> aiohttp.ClientWebSocketResponse[Any] | None:
-        """The WebSocket; None if `close` is called before the relay has answered."""
+        """Open the WebSocket; None if `close` is called before the relay has answered."""
         limit = self._host.limits.max_frame
         dialling: asyncio.Future[Any] = asyncio.ensure_future(
             http.ws_connect(self._url, headers=headers, autoping=False, max_msg_size=limit, compress=0)
@@ -234,7 +236,7 @@ class ReverseConnection:
             await asyncio.wait({dialling, closing})
 
     async def close(self) -> None:
-        """Do not connect any more, and wait until the connection has ended."""
+        """Stop connecting, and wait until the connection has ended."""
         self._closing.set()
         if self._connection is not None:
             self._connection.close(1001, "the server stops")
@@ -254,7 +256,7 @@ class ReverseConnection:
         return self._closing.is_set()
 
     def _session(self, connection: AiohttpConnection, renew: Renew) -> Session:
-        # Its client may come long after the connection does: hello_timeout counts from its first message.
+        # Its client may connect much later: hello_timeout counts from its first message.
         session = Session(
             self._host,
             connection,
@@ -264,12 +266,12 @@ class ReverseConnection:
             hello_timeout=False,
             renew=renew,
         )
-        session.resumable = self._client_id is None  # clients that all have one name cannot be told from one another
+        session.resumable = self._client_id is None  # clients that share an id cannot be distinguished
         return session
 
 
 def _reason(error: BaseException) -> str:
-    """Why a relay was not reached. The address stays out of it: its path may be what opens a session."""
+    """Why the relay was not reached. The address is left out: its path may be the credential of a session."""
     if isinstance(error, aiohttp.WSServerHandshakeError):
         return f"the relay answers {error.status}"
     if isinstance(error, aiohttp.ClientConnectorError):

@@ -24,10 +24,10 @@ async def serve(
     """Serve an application until SIGINT or SIGTERM.
 
     Args:
-        reload: called at SIGHUP, which ends nothing.
+        reload: called at SIGHUP, which does not end the service.
 
     Raises:
-        OSError: if the address cannot be had.
+        OSError: the address cannot be bound.
     """
     stop = asyncio.Event()
     _on_signals(stop.set, reload)
@@ -54,10 +54,10 @@ def _address(name: tuple[object, ...]) -> str:
 
 
 def add_pages(application: web.Application, directory: str) -> None:
-    """Serve a directory at /, after every route that was added before. Nothing if `directory` is empty.
+    """Serve a directory at /, after all routes that were added before. Does nothing if `directory` is empty.
 
     Raises:
-        UsageError: if it is no directory.
+        UsageError: it is not a directory.
     """
     if not directory:
         return

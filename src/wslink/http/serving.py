@@ -28,15 +28,15 @@ class Serving:
     """Serves an application over the connections of a site.
 
     Args:
-        application: what to serve.
-        arrivals: makes the protocols of connections.
-        connections: those that are open.
-        listeners: the sockets that listen, and what accepts on each.
+        application: the application.
+        arrivals: creates the protocols of connections.
+        connections: the open connections.
+        listeners: the listening sockets, and what accepts on each.
         handed_over: whether connections come from a launcher, too, which are for one request each.
 
     Attributes:
-        runner: aiohttp's.
-        sites: aiohttp's, one per address.
+        runner: aiohttp's runner.
+        sites: aiohttp's sites, one per address.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Serving:
         self.sites.append(ListeningSite(self.runner, listener, server))
 
     def freeze(self) -> None:
-        """Let the application take no more routes."""
+        """Prevent further routes from being added to the application."""
         self._application.freeze()
 
     async def start(self) -> None:
@@ -87,9 +87,9 @@ class Serving:
         return bounded_handler(self.runner.its_server, self._arrivals.refuse)
 
     def learn(self, request: web.Request, endpoint: Adopter) -> None:
-        """aiohttp led `request` to `endpoint`; others for the same path need not go through it. Other spellings of the
-        path do: clients can make up any number of them. So do all where the application has middlewares, or chooses by
-        more than the path."""
+        """aiohttp routed `request` to `endpoint`, so that further requests for the same path may bypass it. Other
+        spellings of the path do not, since clients can make up any number of them. Nor does anything if the application
+        has middlewares, or routes by more than the path."""
         resource, path = request.match_info.route.resource, request.raw_path.partition("?")[0]
         if request.app is self._application and type(resource) is web.PlainResource and path == resource.canonical:
             resources = self._application.router.resources()
@@ -99,38 +99,38 @@ class Serving:
                 self._arrivals.know(path, endpoint)
 
     async def _keep_few(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
-        """Keep no connection for another request while others need its place: one that has sent a request before gives
-        way to none."""
+        """Do not keep connections alive while others need their places: a connection that has already sent a request
+        would not be evicted."""
         if response.status != 101 and len(self._connections) >= CROWDED * self._connections.limit:
             response.force_close()
             self._unread.look()
 
     async def stop_listening(self) -> None:
-        """Forget the sockets that listen."""
+        """Forget the listening sockets."""
         sites, self.sites = self.sites, []
         for site in sites:
             await site.stop()
 
     async def stop(self) -> None:
-        """End what is under way."""
+        """End running requests."""
         await self.runner.cleanup()
 
 
 class _Runner(web.AppRunner):
-    """Serves connections by `arrivals`, where a site has set it."""
+    """Serves connections with `arrivals`, if a site has set it."""
 
     arrivals: Arrivals | None = None
 
     @property
     def its_server(self) -> web.Server:
-        """aiohttp's, once it has started."""
+        """aiohttp's server, once it has started."""
         server = super().server
         assert server is not None
         return server
 
     @property
     def handlers(self) -> Iterable[object]:
-        """What serves the connections that aiohttp carries."""
+        """The protocols of the connections that aiohttp carries."""
         server = super().server
         return server.connections if server is not None else ()
 

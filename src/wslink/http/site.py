@@ -36,24 +36,25 @@ _PLAIN_PATH = re.compile("[A-Za-z0-9/_~-]*")
 
 
 def is_plain(path: str) -> bool:
-    """Whether aiohttp takes a path neither for a pattern nor spells it in another way, nor refuses it."""
+    """Whether aiohttp treats a path literally: not as a pattern, without normalizing it, and without refusing it."""
     return _PLAIN_PATH.fullmatch(path) is not None
 
 
 class Site:
-    """Serves an application on every address of a host, and the connections that a launcher hands over to it, where
-    WSLINK_HANDOFF names a directory for that.
+    """Serves an application on every address of a host, and the connections that a launcher hands over to it if
+    WSLINK_HANDOFF names a directory.
 
-    A connection has 10 s to send a request's head of less than 16 KiB. Where more than `max_clients` and some are
-    open, the one that has waited longest without sending a request makes room, or one that does not read a response.
+    A connection has 10 s to send a request's head of less than 16 KiB. If there are too many connections, the one that
+    has waited longest without sending a request makes room, or one that does not read its response.
 
     Args:
-        application: what to serve, or what makes it; see `endpoints`.
+        application: the application, or a function that creates it; see `endpoints`.
         tls: for TLS.
         max_clients: how many WebSockets the application accepts.
-        endpoints: where WebSockets for these paths, which `is_plain`, go: the application would lead them there. With
-            them, though they may be none, it is not made before it is needed, nor is aiohttp loaded.
-        warm_up: seconds from the start until it is made, though nothing has come that needs it; None for never.
+        endpoints: the endpoints of WebSocket requests for these paths, which `is_plain`, where the application would
+            route them. If given, even if empty, the application is not created and aiohttp not loaded before they are
+            needed.
+        warm_up: seconds from the start until it is created even if it is not needed; None for never.
     """
 
     def __init__(
@@ -85,22 +86,23 @@ class Site:
 
     @property
     def addresses(self) -> list[Any]:
-        """Where it listens."""
+        """The addresses on which it listens."""
         return [listener.getsockname() for listener, _ in self._listeners]
 
     @property
     def serving(self) -> Serving:
-        """aiohttp's part of it, which is loaded for that, if it has not been."""
+        """aiohttp's part, which is loaded if necessary."""
         return self._http.serving
 
     async def start(self) -> int:
-        """Listen; the port, once it accepts.
+        """Listen. Returns the port, once it accepts connections.
 
         Raises:
-            OSError: naming host and port, if they cannot be had, or if it was stopped meanwhile.
+            OSError: the port cannot be bound (the message names host and port), or the site was stopped in the
+                meantime.
         """
         sockets = await open_sockets(*self._address)
-        # To its end in any case: what is cancelled meanwhile would leave a port open that nobody can close.
+        # Never interrupted: cancelling it could leave a port open that nobody can close.
         self._opening = asyncio.get_running_loop().create_task(self._open(sockets))
         try:
             await asyncio.shield(self._opening)
@@ -137,7 +139,7 @@ class Site:
         return Serving(self._application(), self._arrivals, self._connections, self._listeners, handed_over)
 
     async def _listen(self, listener: socket.socket) -> Any:
-        """What accepts on `listener`: asyncio's server, or what takes its place."""
+        """Return what accepts on `listener`: asyncio's server, or its replacement."""
         if _has_readers():
             return Acceptor(listener, self._arrivals, self._connections, self._tls)
         return await asyncio.get_running_loop().create_server(
@@ -145,14 +147,14 @@ class Site:
         )
 
     async def stop_listening(self) -> None:
-        """Accept no more connections; those that there are go on."""
+        """Stop accepting connections; existing ones continue."""
         listeners, self._listeners = self._listeners, []
         for _, server in listeners:
             server.close()
         await self._http.stop_listening()
 
     async def stop(self) -> None:
-        """Free the port, and end what is under way, a start included."""
+        """Free the port, and end what is running, including a start."""
         self._stopped = True
         if self._opening is not None:
             await asyncio.wait({self._opening})
@@ -172,11 +174,11 @@ _asyncio = logging.getLogger("asyncio")
 
 
 def _is_no_chatter(record: logging.LogRecord) -> bool:
-    """What asyncio says of each write to a client that has gone, until it has told us of that in its next turn."""
+    """Filter out asyncio's message for each write to a client that has gone, which it reports only in its next turn."""
     return record.msg != "socket.send() raised exception."
 
 
 def _has_readers() -> bool:
-    """Whether the event loop watches sockets; Windows' does not by default."""
+    """Whether the event loop can watch sockets; the default one on Windows cannot."""
     loop = asyncio.get_running_loop()
     return type(loop).add_reader is not asyncio.AbstractEventLoop.add_reader

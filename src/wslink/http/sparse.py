@@ -1,4 +1,4 @@
-"""Log lines that peers cause: as many as tell something."""
+"""Log messages that peers cause, at a limited rate."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ LINES, SECONDS = 60, 60.0
 
 
 class Sparse(logging.Filter):
-    """Leaves out lines of a kind, that is, of one text before its values stand in it, of which there were too many. The
-    first of the next period says how many.
+    """Drops messages of a kind (with the same format string) that are logged too often. The first one of the next
+    period says how many were dropped.
 
     Args:
-        clock: seconds.
+        clock: returns seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -35,7 +35,7 @@ class Sparse(logging.Filter):
 
 
 def sparse_logger(name: str) -> logging.Logger:
-    """A logger whose lines peers cause."""
+    """A logger for messages that peers cause."""
     logger = logging.getLogger(name)
     if not any(isinstance(one, Sparse) for one in logger.filters):
         logger.addFilter(Sparse())

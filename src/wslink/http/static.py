@@ -12,25 +12,25 @@ CLIENT = Path(__file__).parent.parent / "static"
 
 
 class StaticFiles:
-    """Finds the files below a directory that are served. A directory is served as its index.html.
+    """Finds the files to serve below a directory. A directory is served as its index.html.
 
     Args:
         root: the directory.
         headers: added to every response.
-        follow_symlinks: whether a symbolic link may lead out of `root`.
+        follow_symlinks: whether symbolic links may lead out of `root`.
 
     Attributes:
         headers: see above.
 
     Raises:
-        UsageError: if `root` is not a directory.
+        UsageError: `root` is not a directory.
     """
 
     def __init__(self, root: str | Path, headers: dict[str, str] | None = None, follow_symlinks: bool = False) -> None:
         try:
             self._root = Path(root).resolve()
             exists = self._root.is_dir()
-        except (OSError, ValueError):  # a name that nothing can have
+        except (OSError, ValueError):  # not a valid name
             exists = False
         if not exists:
             raise UsageError(f"static files: {str(root)!r} is not a directory")
@@ -42,7 +42,7 @@ class StaticFiles:
         return self.find(name) is not None
 
     def find(self, relative: str) -> Path | None:
-        """The file that is served at `relative`, if there is one."""
+        """The file for `relative`, if there is one."""
         if "\0" in relative or is_hidden(relative):
             return None
         path = Path(os.path.normpath(self._root / relative.lstrip("/")))
@@ -53,13 +53,13 @@ class StaticFiles:
             if not inside.is_relative_to(self._root) or is_hidden(str(inside.relative_to(self._root))):
                 return None
             return path if path.is_file() else None
-        except OSError:  # no file has so long a name
+        except OSError:  # the name is too long
             return None
 
 
 def is_hidden(path: str) -> bool:
-    """Whether a name in `path` begins with a dot: settings, secrets and histories (`.env`, `.git`), which no page is
-    made of. `.well-known` is (RFC 8615)."""
+    """Whether a name in `path` begins with a dot, as for settings, secrets and histories (`.env`, `.git`), which are
+    never part of a page. `.well-known` is an exception (RFC 8615)."""
     return any(
         name.startswith(".") and name not in (".", "..", ".well-known") for name in path.replace("\\", "/").split("/")
     )

@@ -1,4 +1,4 @@
-"""Connections before hello: the oldest makes room where there are too many (LIM-11)."""
+"""Connections before hello: the oldest makes room if there are too many (LIM-11)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ConnectionT = TypeVar("ConnectionT")
 
 
 class Strangers(Generic[ConnectionT]):
-    """Sessions before hello, the oldest first.
+    """Sessions before hello, oldest first.
 
     Args:
         drop: ends a connection at once.
@@ -34,12 +34,12 @@ class Strangers(Generic[ConnectionT]):
         self._waiting.append((session, connection))
 
     def forget(self) -> None:
-        """Let go of those that have said hello, or have gone."""
+        """Remove those that have said hello, or have gone."""
         while self._waiting and self._waiting[0][0].state is not NEW:
             self._waiting.popleft()
 
     def drop_oldest(self) -> bool:
-        """End the connection that has waited for longest; whether there was one (LIM-11)."""
+        """End the connection that has waited longest. Returns whether there was one (LIM-11)."""
         self.forget()
         if not self._waiting:
             return False

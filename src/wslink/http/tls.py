@@ -1,4 +1,4 @@
-"""TLS: a certificate from files, or one made for the occasion."""
+"""TLS certificates: from files, or created on the spot."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ ADHOC_DAYS = 30
 
 
 def ssl_context(setting: str, host: str) -> ssl.SSLContext | None:
-    """The context for a `--ssl` setting: "cert,key", "adhoc", or "" for none.
+    """Create the context for a `--ssl` setting: "cert,key", "adhoc", or "" for none.
 
     Raises:
-        UsageError: for anything else, for files that cannot be loaded, and for adhoc without the `cryptography`
-            package.
+        UsageError: any other value, files that cannot be loaded, or adhoc without the `cryptography` package.
     """
     if not setting:
         return None
@@ -39,7 +38,7 @@ def ssl_context(setting: str, host: str) -> ssl.SSLContext | None:
         raise UsageError(f"ssl: {setting}: no certificate and its key, as PEM: {error}") from error
     except OSError as error:
         raise UsageError(f"ssl: {error.filename}: {error.strerror}") from error
-    except ValueError as error:  # a name that no file has
+    except ValueError as error:  # not a valid file name
         raise UsageError(f"ssl: {setting!r:.100}: {error}") from error
     return context
 
@@ -48,8 +47,8 @@ def load_pair(context: ssl.SSLContext, cert: str, key: str) -> None:
     """Load a certificate and its key from two PEM files.
 
     Raises:
-        OSError: naming the file that cannot be read, which OpenSSL does not.
-        ssl.SSLError: if they do not hold what they should.
+        OSError: a file cannot be read. The message names it, which OpenSSL's does not.
+        ssl.SSLError: a file does not contain what it should.
     """
     for name in (cert, key):
         with open(name, "rb"):

@@ -1,4 +1,4 @@
-"""Tokens that open a service to whom they were given."""
+"""Tokens that give access to a service."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ MIN_TOKEN = 16
 
 
 def bearer_token(request: web.Request) -> str:
-    """The token of the Authorization header; "" if there is none."""
+    """The token in the Authorization header; "" if there is none."""
     found = re.fullmatch(r"(?i:bearer) +(\S+)", request.headers.get("Authorization", "").strip())
     return found[1] if found else ""
 
 
 def same(given: str, token: str) -> bool:
-    """Whether two tokens are equal, in a time that does not tell where they differ. Empty ones never are."""
+    """Compare two tokens in constant time. Empty ones are never equal."""
     return bool(token) and hmac.compare_digest(given.encode(errors="replace"), token.encode())
 
 
 def read_text(path: str | Path) -> str:
-    """The text of a file that a person or a tool has written: UTF-8, with a byte order mark or without.
+    """Read a text file: UTF-8, with or without a byte order mark.
 
     Raises:
-        OSError: if it cannot be read.
-        ValueError: naming the file, if it is not UTF-8.
+        OSError: it cannot be read.
+        ValueError: it is not UTF-8. The message names the file.
     """
     data = Path(path).read_bytes()
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -51,16 +51,16 @@ def read_text(path: str | Path) -> str:
 
 
 def read_token(setting: str, path: str) -> str:
-    """The token that a file holds, without white space around it; "" if `path` is empty.
+    """Read the token in a file, without surrounding white space; "" if `path` is empty.
 
     Raises:
-        UsageError: naming the setting, if the file cannot be read or the token is too short.
+        UsageError: the file cannot be read, or the token is too short. The message names the setting.
     """
     return token_file(setting, path).value
 
 
 def token_file(setting: str, path: str) -> WatchedFile[str]:
-    """A file that holds a token; one that holds "" if `path` is empty. Raises UsageError as `read_token`."""
+    """Watch a file that contains a token; an empty one if `path` is empty. Raises UsageError, like `read_token`."""
 
     def parse(text: str) -> str:
         token = text.strip()
@@ -77,16 +77,16 @@ def token_file(setting: str, path: str) -> WatchedFile[str]:
 
 
 class WatchedFile(Generic[Value]):
-    """The content of a file, read again when it has changed. If that fails, the previous content stays.
+    """The content of a file, which is read again after it has changed. If that fails, the previous content is kept.
 
     Args:
-        path: the file; where it is empty, `nothing` is all that it says.
-        parse: makes a value of its text; raises ValueError.
-        nothing: what an empty path says.
+        path: the file; if it is empty, the content is `nothing`.
+        parse: converts the text to a value; raises ValueError.
+        nothing: the value for an empty path.
 
     Raises:
-        OSError: if it cannot be read the first time.
-        ValueError: if it says nothing valid the first time.
+        OSError: it cannot be read the first time.
+        ValueError: it is not valid the first time.
     """
 
     def __init__(self, path: str | Path, parse: Callable[[str], Value], nothing: Value) -> None:
@@ -100,7 +100,7 @@ class WatchedFile(Generic[Value]):
 
     @property
     def value(self) -> Value:
-        """What the file says now."""
+        """The current value."""
         if not self._path:
             return self._value
         try:

@@ -1,4 +1,4 @@
-"""Bounds on guessing secrets, by address."""
+"""Limits on guessing secrets, by IP address."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class _Record:
 
 
 class Tries:
-    """Counts wrong secrets by address. While an address has to wait, nothing that it shows is compared with a secret:
-    an answer would tell whether it is right.
+    """Counts wrong secrets by address. While an address has to wait, its secrets are not compared at all: the result
+    would be visible in the response.
 
     Args:
-        clock: seconds.
+        clock: returns seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,12 +36,12 @@ class Tries:
         self._records: dict[str, _Record] = {}
 
     def wait(self, address: str) -> float:
-        """Seconds until `address` may show a secret again; 0 if it may now."""
+        """Seconds until `address` may present a secret again; 0 if it may now."""
         record = self._records.get(address)
         return max(0.0, record.until - self._clock()) if record is not None else 0.0
 
     def wrong(self, address: str) -> int:
-        """Count a wrong secret; returns how many there were of `address` lately."""
+        """Count a wrong secret. Returns how many there were recently from `address`."""
         now = self._clock()
         record = self._records.pop(address, None)
         if record is None or now - record.last > FORGET_AFTER:

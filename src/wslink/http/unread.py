@@ -1,4 +1,4 @@
-"""Responses that nobody reads: their connections may not keep others out."""
+"""Responses that are not read: their connections must not keep others out."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ LOOK_EVERY = 1.0
 
 
 class Unread:
-    """Finds connections whose clients do not read a response, where others need their places (LIM-11).
+    """Finds connections whose clients do not read a response, when others need their places (LIM-11).
 
     Args:
-        handlers: those of the connections that there are.
+        handlers: the open connections.
     """
 
     def __init__(self, handlers: Callable[[], Iterable[object]]) -> None:
@@ -34,7 +34,7 @@ class Unread:
         self._looked = -LOOK_EVERY
 
     def look(self) -> None:
-        """See what has been taken since the last look. To be called while places become few."""
+        """Check what has been read since the last check. Call it while places are scarce."""
         now = monotonic()
         if now - self._looked < LOOK_EVERY:
             return
@@ -52,7 +52,7 @@ class Unread:
                 self._stalled.append(weakref.ref(transport))
 
     def evict(self) -> bool:
-        """End one that has taken nothing for `STALLED` seconds; whether there was one."""
+        """End a connection whose client has read nothing for `STALLED` seconds. Returns whether there was one."""
         self.look()
         while self._stalled:
             transport = self._stalled.popleft()()
@@ -63,8 +63,8 @@ class Unread:
 
 
 def _end(transport: asyncio.Transport) -> None:
-    """End a connection whose response may be on its way from a file: asyncio complains of one that is aborted then."""
+    """End a connection that may be sending a file: asyncio logs an error if such a connection is aborted."""
     sock = transport.get_extra_info("socket")
     with contextlib.suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # what is on its way is dropped
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # data in flight is dropped
         sock.shutdown(socket.SHUT_RDWR)

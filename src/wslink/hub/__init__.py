@@ -1,1 +1,1 @@
-"""All peers together: topics, filters, and fan-out that encodes once."""
+"""All clients of a server together: topics, filters, and publishing with one encoding for many clients."""

@@ -1,4 +1,4 @@
-"""The application's thread, where that is not the one that serves clients."""
+"""The application's own thread, if it is not the one that serves clients."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from wslink.rpc.call import Call, current_call
 from wslink.rpc.ordering import ResponseFirst
 
 TURN = 0.005
-"""Seconds that clients' calls have the application's event loop at a time, before its own callbacks have a turn."""
+"""Seconds that clients' calls may occupy the application's event loop before its own callbacks have a turn."""
 
 
 class ApplicationThread:
-    """Runs what belongs to the application on its own event loop, for a hub that lives on another one.
+    """Runs the application's functions on its own event loop, for a hub that runs on another one.
 
-    Made on the application's thread, inside its running event loop.
+    Create it on the application's thread, inside its running event loop.
 
     Args:
-        serving: the event loop of the hub.
-        ordering: of what running calls publish.
+        serving: the hub's event loop.
+        ordering: orders what running calls publish.
     """
 
     def __init__(self, serving: asyncio.AbstractEventLoop, ordering: ResponseFirst) -> None:
@@ -38,28 +38,29 @@ class ApplicationThread:
         self._to_hub = Mailbox(serving, contextvars.Context())
         self._to_application = Mailbox(self._loop, contextvars.copy_context(), TURN)
         self._waiting: dict[object, int] = {}
-        """What `handle_for` counts, by client; the hub's thread's alone."""
+        """What `handle_for` counts, by client. Only used on the hub's thread."""
         self._publishing: Call | None = None
-        """The call whose present step has published."""
+        """The call whose current step has published."""
 
     @property
     def is_current(self) -> bool:
-        """Whether the caller runs on it."""
+        """Whether the caller runs on this thread."""
         return threading.get_ident() == self._thread
 
     @property
     def behind(self) -> int:
-        """How much waits for it (LIM-10, `max_mailbox`)."""
+        """The number of functions that are waiting (LIM-10, `max_mailbox`)."""
         return len(self._to_application)
 
-    # Towards the application, from the hub's thread
+    # From the hub's thread to the application
 
     def run(self, function: Callable[[], Any]) -> asyncio.Future[Any]:
-        """What `function` returns, or what that awaits where it is awaitable (rpc.dispatcher.Executor)."""
+        """Call `function`, and return a future of its result. Awaitable results are awaited
+        (rpc.dispatcher.Executor)."""
         return Errand(self._serving, self, function)
 
     def handle(self, handler: Callable[[ArgumentT], Awaitable[None] | None], argument: ArgumentT) -> None:
-        """Run an application's handler; see Work.handle."""
+        """Run a handler of the application; see Work.handle."""
         self.post(partial(self.work.handle, handler, argument))
 
     def handle_for(
@@ -69,8 +70,8 @@ class ApplicationThread:
         handler: Callable[[ArgumentT], Awaitable[None] | None],
         argument: ArgumentT,
     ) -> None:
-        """As `handle`, for a client that can make it happen as often as it likes: until it has begun, `waiting` counts
-        it by `weight`."""
+        """Like `handle`, for events that a client can cause any number of times. Until the handler has begun, it counts
+        by `weight` in `waiting`."""
         self._waiting[client] = self.waiting(client) + weight
 
         def begin() -> None:
@@ -80,7 +81,7 @@ class ApplicationThread:
         self.post(begin)
 
     def waiting(self, client: object) -> int:
-        """How much of `handle_for` has not begun for a client."""
+        """The total weight of a client's handlers that have not begun."""
         return self._waiting.get(client, 0)
 
     def _begun(self, client: object, weight: int) -> None:
@@ -89,21 +90,22 @@ class ApplicationThread:
             self._waiting[client] = left
 
     def post(self, function: Callable[[], None], key: object = None) -> None:
-        """Call `function` there, behind what was posted before. From any thread."""
+        """Call `function` on this thread, after what was posted before. May be called from any thread."""
         self._to_application.post(function, key)
 
     def withdraw(self, key: object) -> bool:
-        """Do not call what was posted with `key`; whether it had not begun."""
+        """Cancel what was posted with `key`. Returns whether it had not begun."""
         return self._to_application.withdraw(key)
 
-    # Towards the hub, from any other thread
+    # From any other thread to the hub
 
     def send(self, function: Callable[[], None]) -> None:
-        """Call `function` on the hub's event loop, behind what was sent before."""
+        """Call `function` on the hub's event loop, after what was sent before."""
         self._to_hub.post(function)
 
     def submit(self, deliver: Callable[[], None]) -> None:
-        """Run `deliver` there in the order of publishing, and behind the response of the running call (ORD-2)."""
+        """Run `deliver` on the hub's event loop, in the order of publishing and after the response of the running call
+        (ORD-2)."""
         call = current_call.get()
         if call is None or call.answered or not self.is_current:
             self.send(partial(self._ordering.submit, deliver))
@@ -114,8 +116,8 @@ class ApplicationThread:
             self._loop.call_soon(self._suspended, call)
 
     def _suspended(self, call: Call) -> None:
-        """The step of a call that has published is over (ORD-3), unless the call is, whose response comes first, or
-        another has published since, behind which nothing is held."""
+        """The step of a call that has published is over (ORD-3). Nothing to do if the call has ended, since its
+        response comes first, or if another call has published since, behind which nothing is held."""
         if call is self._publishing:
             self._publishing = None
             self.send(partial(self._ordering.suspended, call))
@@ -126,15 +128,15 @@ class ApplicationThread:
             self._publishing = None
 
     async def stop(self) -> None:
-        """End what still runs, now that the hub has stopped; see Work.stop."""
+        """Stop what is still running, after the hub has stopped; see Work.stop."""
         await self.work.stop(GRACE)
 
 
 class Errand(asyncio.Future[Any]):
-    """The result of a function of the application, on the hub's event loop.
+    """A future, on the hub's event loop, of the result of a function that runs on the application's thread.
 
-    Where that is awaitable, cancelling it cancels what is awaited, and takes effect once that has ended. A function
-    that has begun goes on, and one that has not never does.
+    If the function returns an awaitable, cancelling the future cancels that, and takes effect when it has ended. A
+    plain function that has begun runs on; one that has not begun never runs.
     """
 
     def __init__(
@@ -179,7 +181,8 @@ class Errand(asyncio.Future[Any]):
             self._send(None, error)
 
     def _interrupt(self) -> None:
-        """Cancel its task, which has begun by the event loop's next turn: one that never began would send nothing."""
+        """Cancel the task in the next turn of the event loop, when it has begun: a task that never begins would send
+        nothing."""
         if self._task is not None:
             self._task.get_loop().call_soon(self._task.cancel)
 
@@ -187,7 +190,7 @@ class Errand(asyncio.Future[Any]):
         self._application.concluded(self._context.get(current_call))
         self._application.send(partial(self._settle, value, error))
 
-    # On the hub's
+        # On the hub's thread
 
     def _settle(self, value: Any, error: BaseException | None) -> None:
         if self.done():

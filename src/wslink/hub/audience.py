@@ -1,4 +1,4 @@
-"""The subscriptions to a topic, and the recipients of a publication among them."""
+"""The subscriptions to a topic, and the selection of a publication's recipients."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ class Member(Hashable, Protocol):
 
 
 class Registry(Protocol):
-    """An audience's interface to its server."""
+    """The server, as an audience needs it."""
 
     @property
     def lock(self) -> AbstractContextManager[Any]: ...
 
     def knows(self, client_id: str) -> bool:
-        """Whether a client of that id is connected."""
+        """Whether a client with this id is connected."""
 
 
 MemberT = TypeVar("MemberT", bound=Member)
 
 Targets = dict[tuple[Any, tuple[int, ...] | None], list[SessionView]]
-"""The clients that a publication is sent to, by what they are sent: their encoder and their subscriptions that match,
-None for released clients (SUB-6)."""
+"""The clients that a publication is sent to, grouped by what they are sent: their encoder and the ids of their matching
+subscriptions, or None for released clients (SUB-6)."""
 
 
 def grouped(members: Iterable[Member]) -> Targets:
-    """The clients of `members`."""
+    """Group the clients of `members`."""
     matching: dict[SessionView, list[int]] = {}
     for member in members:
         matching.setdefault(member.session, []).append(member.id)
@@ -60,27 +60,27 @@ class Audience(Generic[MemberT]):
     """The subscriptions to one topic.
 
     Args:
-        name: the topic's.
+        name: the topic's name.
         registry: see Registry.
     """
 
     def __init__(self, name: str, registry: Registry) -> None:
         self.name: str = name
         self._registry = registry
-        # In the order of their beginning; changed under the registry's lock.
+        # Oldest first. Changed under the registry's lock.
         self._active: dict[MemberT, None] = {}
         self._of: dict[str, dict[MemberT, None]] = {}
-        """The same, by the client's id."""
+        """The same, by client id."""
         self._index: FilterIndex[MemberT] = FilterIndex()
-        # These as a tuple that any thread may read, or None since they have changed: thousands of clients that come
-        # and go together would take too long if each made a new one.
+        # A tuple of them, which any thread may read; None after a change. It is rebuilt on demand, which is faster when
+        # thousands of clients come and go together.
         self._snapshot: tuple[MemberT, ...] | None = ()
         self._everyone: tuple[tuple[MemberT, ...], Targets] = (), {}
-        """The targets of a publication to all of these subscriptions, none of which has a filter."""
+        """The targets of a publication to all of these subscriptions, if none of them has a filter."""
 
     @property
     def subscriptions(self) -> tuple[MemberT, ...]:
-        """Those that are active now. Safe to read from any thread."""
+        """The active subscriptions. Safe to read from any thread."""
         snapshot = self._snapshot
         if snapshot is None:
             with self._registry.lock:
@@ -89,11 +89,11 @@ class Audience(Generic[MemberT]):
 
     @property
     def waiting(self) -> int:
-        """Bytes that wait for the subscriber for which most wait, whatever they belong to; 0 without subscribers."""
+        """Bytes that wait for the subscriber with the longest queue, whatever they belong to; 0 without subscribers."""
         return max((one.session.queue.waiting for one in self.subscriptions), default=0)
 
     def wants(self, tags: Tags | None = None) -> bool:
-        """Whether anybody would be sent a publication with `tags`: what nobody wants need not be computed."""
+        """Whether a publication with `tags` would be sent to anyone. If not, it need not be computed."""
         plain = check_tags(tags) if tags else {}
         with self._registry.lock:
             candidates = self._index.find(plain)
@@ -106,7 +106,7 @@ class Audience(Generic[MemberT]):
         to: Recipients | None,
         exclude: Recipients | None,
     ) -> Targets:
-        """Whom to send to."""
+        """Select the recipients of a publication."""
         if isinstance(to, str) and not self._registry.knows(to):
             logger.warning("topic %s: there is no client %r to publish to", self.name, to)
             return {}
@@ -121,13 +121,13 @@ class Audience(Generic[MemberT]):
             else:
                 candidates = [one for id_ in ids for one in self._of.get(id_, ())]
         targets = grouped(one for one in candidates if one.client_id not in others and one.matches(tags))
-        unchanged = subscriptions is self._snapshot  # another thread's publication may be late
+        unchanged = subscriptions is self._snapshot  # it may have changed if another thread publishes
         if unchanged and to is None and exclude is None and not filtered:
             self._everyone = subscriptions, targets
         return targets
 
     def _remaining(self, targets: Targets) -> Targets:
-        """`targets` without the subscriptions that have ended since it was published (SUB-5)."""
+        """Return `targets` without subscriptions that have ended since the publication (SUB-5)."""
         known = {(subscription.session, subscription.id) for subscription in self.subscriptions}
         remaining: Targets = {}
         for (encoder, ids), sessions in targets.items():
@@ -140,7 +140,7 @@ class Audience(Generic[MemberT]):
     # Called by the hub, on the event loop's thread and under its lock.
 
     def add(self, subscription: MemberT, replaces: MemberT | None = None) -> None:
-        """Let `subscription` take effect, in place of the one it replaces."""
+        """Activate `subscription`, in place of the one that it replaces."""
         if replaces is not None:
             self._discard(replaces)
         self._active[subscription] = None
@@ -149,7 +149,7 @@ class Audience(Generic[MemberT]):
         self._forget_snapshot()
 
     def remove(self, subscription: MemberT) -> None:
-        """End `subscription`."""
+        """Deactivate `subscription`."""
         subscription.active = False
         self._discard(subscription)
         self._forget_snapshot()
@@ -163,6 +163,6 @@ class Audience(Generic[MemberT]):
             self._of.pop(subscription.client_id, None)
 
     def _forget_snapshot(self) -> None:
-        """The subscriptions have changed; nothing of those that have ended is kept."""
+        """Drop everything that is derived from the subscriptions, which have changed."""
         self._snapshot = None
         self._everyone = (), {}

@@ -18,14 +18,14 @@ logger: logging.Logger = logging.getLogger("wslink")
 
 Action = Literal["call", "subscribe"]
 Authorizer = Callable[["Caller", Action, str], "bool | Mapping[str, Value] | None"]
-"""Decides on each call and each subscription: True or False, or a filter for what a subscription may be sent."""
+"""Decides on each call and each subscription: True or False, or a filter for what a subscription may receive."""
 
 
 class Narrowed:
-    """A client's filter within one that the application gave (AUTH-3).
+    """A client's filter, restricted by the one that the application returned (AUTH-3).
 
     Attributes:
-        definition: a filter that both together are.
+        definition: the combined filter.
         matches: evaluates it.
     """
 
@@ -36,7 +36,7 @@ class Narrowed:
         self.matches: Predicate = matches
 
     def within(self, given: Mapping[str, Value] | None, allowed: Predicate) -> Narrowed:
-        """Both this filter and `given`, which `allowed` evaluates."""
+        """Return the combination of this filter and `given`, which `allowed` evaluates."""
         if not given:
             return self
         mine, ours = self.matches, self.definition
@@ -53,7 +53,7 @@ def _both(one: Predicate, other: Predicate) -> Predicate:
 
 
 class Authorization:
-    """Asks the application's function. Without one everything is allowed, and costs nothing."""
+    """Calls the application's authorizer. Without one everything is allowed, at no cost."""
 
     def __init__(self) -> None:
         self._decide: Authorizer | None = None
@@ -64,18 +64,19 @@ class Authorization:
         return self._decide is not None
 
     def use(self, decide: Authorizer) -> None:
-        """Ask `decide` from now on. Raises UsageError for an async function."""
+        """Use `decide` from now on. Raises UsageError for an async function."""
         if inspect.iscoroutinefunction(decide):
             raise UsageError("authorize takes a function that is not async: look up what it needs in authenticate")
         self._decide = decide
 
     def refuse_call(self, client: Caller, method: str) -> PeerError | None:
-        """The error of a call that is not allowed."""
+        """Return the error of a call that is not allowed."""
         verdict = self._ask(client, "call", method)
         return None if verdict is True else NotAuthorized("Not authorized", method)
 
     def narrow(self, client: Caller, topic: str) -> tuple[Mapping[str, Value], Predicate] | None:
-        """What a client may be sent of a topic: a filter and what evaluates it; None for nothing."""
+        """Return the filter for what a client may receive from a topic, and its predicate; None if it may receive
+        nothing."""
         verdict = self._ask(client, "subscribe", topic)
         if verdict is False:
             return None
@@ -90,7 +91,7 @@ class Authorization:
         return self._last
 
     def _ask(self, client: Caller, action: Action, name: str) -> bool | Mapping[str, Value]:
-        """The application's verdict; what it raises, and what it should not give, is logged and refuses."""
+        """Call the authorizer. Exceptions and invalid results are logged, and refuse."""
         if self._decide is None:
             return True
         try:
@@ -106,4 +107,4 @@ class Authorization:
 
 
 _GENEROUS = Limits(max_filter_conditions=10_000, max_filter_values=100_000, max_filter_depth=32)
-"""For filters of the application's."""
+"""Limits for the application's own filters."""

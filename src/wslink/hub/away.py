@@ -1,4 +1,4 @@
-"""Sessions that wait for their clients' return (RES-6), by address."""
+"""Detached sessions, which wait for their clients to return (RES-6), by IP address."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from wslink.session.view import SessionView
 
 
 class Away:
-    """Knows which of them makes room where there are too many: no address keeps those of others from returning."""
+    """Decides which session has to go if there are too many, so that no address can prevent clients of others from
+    returning."""
 
     def __init__(self) -> None:
         self._addresses: dict[SessionView, str] = {}
-        self._of: dict[str, dict[SessionView, None]] = {}  # the one that has waited for longest first
+        self._of: dict[str, dict[SessionView, None]] = {}  # the longest waiting first
 
     def __len__(self) -> int:
         return len(self._addresses)
@@ -20,7 +21,7 @@ class Away:
         self._of.setdefault(address, {})[session] = None
 
     def discard(self, session: SessionView) -> None:
-        """It is away no more. Safe to call for one that is not."""
+        """The session is no longer detached. Safe to call for any session."""
         address = self._addresses.pop(session, None)
         if address is not None:
             del self._of[address][session]
@@ -29,6 +30,6 @@ class Away:
 
     @property
     def first_to_go(self) -> SessionView:
-        """Of the address of which most wait, the one that has waited for longest. Call it while there is one."""
+        """The session that has waited longest, of the address with the most sessions. There has to be one."""
         crowd: dict[SessionView, None] = max(self._of.values(), key=len)
         return next(iter(crowd))

@@ -1,4 +1,4 @@
-"""The backlog of a server: the bytes that wait in the queues of all its clients."""
+"""The backlog of a server: the bytes that are waiting in the queues of all its clients."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from wslink.wire.frames import Message
 from wslink.wire.limits import Limits
 
 LARGE = 64 * 1024
-"""Bytes of a buffer that messages which differ in their envelopes share."""
+"""The size from which buffers are counted once if messages share them, even if their envelopes differ."""
 COUNTED_EACH = 1024
-"""Bytes of messages that count in each queue in which they wait: to know them would take as much as they have."""
+"""Messages of fewer bytes count in every queue in which they wait: tracking them would cost as much as they do."""
 LEAST_SHARE = 256 * 1024
-"""Bytes that may wait for a client, whatever waits for others, before nothing further is taken from it (LIM-6)."""
+"""Bytes that may wait for a client, whatever waits for others, before nothing further is accepted from it (LIM-6)."""
 FORGET_TIME = 0.002
-"""Seconds of a turn of the event loop in which messages are forgotten that waited for clients which have gone."""
+"""Seconds per turn of the event loop for releasing the messages of clients that have gone."""
 FORGET_EVERY = 64
-"""Messages that are forgotten before the clock is asked."""
+"""Messages that are released before the clock is read."""
 
 
 class Backlog:
-    """Counts the bytes of messages that wait (session.send_queue.Ledger). A message, or a large buffer of one, that
-    waits in many queues counts once, unless it is small, and the message `OVERHEAD` for each.
+    """Counts the bytes of waiting messages (session.send_queue.Ledger). A message that waits in many queues counts
+    once, unless it is small, and so does a large buffer. Each place in a queue counts `OVERHEAD`.
 
     Args:
-        limits: gives those that count: `max_server_backlog`, of the bytes that may wait, `max_outbox` and
-            `max_server_outbox`, of those above which nothing further is taken from clients (LIM-6), and `max_begun`, of
-            the beginnings of messages that may be kept (LIM-18). Beyond that, those that have been kept for longest
-            are forgotten, and their senders begin anew.
-        shed: called, once the event loop comes to it, where more wait.
+        limits: returns the limits that apply: `max_server_backlog` for waiting bytes, `max_outbox` and
+            `max_server_outbox` above which nothing further is accepted from clients (LIM-6), and `max_begun` for partly
+            received messages (LIM-18). Beyond the latter, those kept longest are dropped, and their senders start them
+            again.
+        shed: called in the next turn of the event loop if too much is waiting.
 
     Attributes:
-        bytes: the bytes.
+        bytes: the waiting bytes.
         kept, queues: see session.send_queue.Ledger.
     """
 
@@ -47,10 +47,10 @@ class Backlog:
         self.queues: int = 0
         self._limits = limits
         self._shed = shed
-        self._waiting: dict[int, int] = {}  # the queues in which each piece waits
+        self._waiting: dict[int, int] = {}  # the number of queues in which each piece waits
         self._forgotten: deque[Iterator[Message]] = deque()
-        self._rest: asyncio.Handle | None = None  # forgets the rest of these,
-        self._loop: asyncio.AbstractEventLoop | None = None  # in the next turn of this
+        self._rest: asyncio.Handle | None = None  # releases the rest of these,
+        self._loop: asyncio.AbstractEventLoop | None = None  # in the next turn of this loop
         self._forgetting = False
         self._shedding = self._relieving = False
         self._begun = 0
@@ -58,7 +58,7 @@ class Backlog:
 
     @property
     def over(self) -> bool:
-        """Whether more wait than may."""
+        """Whether more is waiting than allowed."""
         return self.bytes + self.kept > self._limits().max_server_backlog
 
     @property
@@ -81,7 +81,7 @@ class Backlog:
             self.look()
 
     def look(self) -> None:
-        """Have what is too much taken away, if there is."""
+        """Schedule `shed` if too much is waiting."""
         if not self._shedding and self.over:
             self._shedding = True
             asyncio.get_running_loop().call_soon(self._relieve)
@@ -102,7 +102,7 @@ class Backlog:
     def forget(self, messages: Iterator[Message]) -> None:
         self._forgotten.append(messages)
         if self._forgetting:
-            return  # a session that ends while messages are let go
+            return  # a session ended while messages were being released
         loop = _running_loop()
         if loop is None or self._relieving:
             self._forget(math.inf)
@@ -110,7 +110,7 @@ class Backlog:
             self._forget(FORGET_TIME)
 
     def _forget(self, seconds: float) -> None:
-        """Forget for so long, and go on in the next turn of the event loop (TURN-1)."""
+        """Release messages for a limited time, and continue in the next turn of the event loop (TURN-1)."""
         if self._rest is not None:
             self._rest.cancel()
             self._rest = None
@@ -148,7 +148,7 @@ class Backlog:
 
     def _relieve(self) -> None:
         self._shedding, self._relieving = False, True
-        self._forget(math.inf)  # what clients that have gone leave behind is no reason to disconnect others
+        self._forget(math.inf)  # first what belongs to clients that have gone
         try:
             if self.over:
                 self._shed()
@@ -164,7 +164,7 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 def _pieces(message: Message) -> list[tuple[int, int]]:
-    """What is counted once, known by an id for as long as the message lives, with its bytes."""
+    """The parts of a message that are counted once, by ids that are valid while the message exists, and their bytes."""
     if message.size < LARGE:
         return [(id(message), message.size)]
     parts = message.source.parts if message.source is not None else [p for frame in message.frames for p in frame.parts]

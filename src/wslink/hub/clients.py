@@ -1,4 +1,4 @@
-"""The application's view of its clients."""
+"""Clients, as applications see them."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Membership(Protocol):
 
 
 class Client:
-    """A client that is connected and has authenticated.
+    """An authenticated client.
 
     Attributes:
-        id: its id, the same as `link.clientId` in JavaScript; `publish(to=...)` takes it.
+        id: its id, the same as `link.clientId` in JavaScript; `publish(to=...)` accepts it.
         user: the user name that the application's authentication returned, or "".
         attributes: the attributes that the application's authentication returned.
         address: the peer's IP address, or "" if unknown.
@@ -58,17 +58,17 @@ class Client:
 
     @property
     def client_ids(self) -> tuple[str, ...]:
-        """Its id, as of what is published to."""
+        """Its id, as a recipient of publications."""
         return (self.id,)
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """The names of the groups that it is in."""
+        """The names of its groups."""
         return self._membership.groups_of(self)
 
     def join(self, group: str) -> bool:
-        """Add it to a group. It stays in the group until it leaves or has gone for good, also while it is disconnected
-        and may return. May be called from any thread.
+        """Add it to a group, until it leaves the group or has gone for good: a client that may return stays a member.
+        May be called from any thread.
 
         Returns:
             False if it is in the group already, or has gone.
@@ -89,7 +89,7 @@ class Client:
 
     @property
     def waiting(self) -> int:
-        """Bytes that wait to be sent to it."""
+        """Bytes that are waiting to be sent to it."""
         return self._session.queue.waiting
 
     @property
@@ -109,13 +109,13 @@ class Client:
     ) -> Any:
         """Call a function that the client's page offers with `link.handle`, and return its result.
 
-        On timeout, or when its task is cancelled, the call is cancelled in the page, too. It survives a lost
-        connection: a client that reconnects gets it once. From other threads it may be awaited on any event
-        loop, for example with `asyncio.run`; the call itself is made on the server's.
+        On timeout, or when the calling task is cancelled, the call is cancelled in the page, too. It survives a lost
+        connection: a client that reconnects receives it once. It may be awaited on any event loop of any thread, for
+        example with `asyncio.run`; the call itself is made on the server's event loop.
 
         Args:
-            args, kwargs: may hold bytes and NumPy arrays at any depth. The names `timeout` and `on_progress` are not
-                available for arguments of the page.
+            args, kwargs: may contain bytes and NumPy arrays at any depth. `timeout` and `on_progress` cannot be names
+                of the page's arguments.
             timeout: seconds for the whole call. By default it waits until the client has gone.
             on_progress: called with the handler's progress, on the thread that serves clients: it must not block.
 
@@ -123,8 +123,8 @@ class Client:
             CallError: the page responded with an error, or the client cannot be called.
             ClientGone: the client left for good before it responded.
             TimeoutError: there was no response in time.
-            NotSerializable: an argument cannot be sent.
-            UsageError: for a timeout that is not a number of seconds, or a callback that cannot be called.
+            NotSerializable: an argument cannot be encoded.
+            UsageError: the timeout is not a number of seconds, or the callback cannot be called.
         """
         _refuse(method, timeout, on_progress)
         calls = self._session.calls
@@ -138,16 +138,17 @@ class Client:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call, calls.loop))
 
     def disconnect(self, reason: str = "") -> None:
-        """Disconnect the client for good, after the messages that wait for it have been sent. The close code is 4002:
-        the client does not reconnect, and reports `reason`. The session of a client that has lost its connection ends,
-        and it returns as a new client. Call it on the event loop's thread or the application's; safe to call more than
-        once.
+        """Disconnect the client for good, after its waiting messages have been sent.
+
+        The close code is 4002: the client does not reconnect, and reports `reason`. If the client has lost its
+        connection, its session ends, and it returns as a new client. Call it on the event loop's thread or the
+        application's; safe to call more than once.
 
         Args:
-            reason: text, up to 123 bytes of which are sent.
+            reason: text, of which up to 123 bytes are sent.
 
         Raises:
-            UsageError: if the reason is not text.
+            UsageError: the reason is not text.
         """
         if not isinstance(reason, str):
             raise UsageError(f"a reason is text, not {reason!r:.100}")
@@ -158,7 +159,7 @@ class Client:
 
 
 def _refuse(method: object, timeout: object, on_progress: object) -> None:
-    """Raise UsageError for what no call can have."""
+    """Raise UsageError for invalid arguments of a call."""
     if not isinstance(method, str):
         raise UsageError(f"the name of a method is text, not {method!r:.100}")
     check_timeout(timeout)
@@ -169,15 +170,15 @@ def _refuse(method: object, timeout: object, on_progress: object) -> None:
 
 
 class Clients(Mapping[str, Client]):
-    """The clients of a server, by id, the oldest first. A view: it changes as they come and go, and its `values()` and
-    `items()` are those of one moment. Safe to read from any thread."""
+    """The clients of a server, by id, the oldest first. This is a live view; its `values()` and `items()` are
+    snapshots. Safe to read from any thread."""
 
     def __init__(self, clients: dict[str, Client], remote: dict[str, Client]) -> None:
         self._clients = clients
         self._remote = remote
 
     def _all(self) -> dict[str, Client]:
-        """Those of this moment: copying a dictionary is not interrupted by another thread."""
+        """A snapshot. Copying a dictionary is atomic with respect to other threads."""
         return {**self._clients, **self._remote}
 
     def __getitem__(self, id_: str) -> Client:

@@ -1,4 +1,4 @@
-"""The authenticated clients of a server, and their groups."""
+"""A server's authenticated clients, and their groups."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wslink.session.identity import Identity, Opening
 from wslink.session.view import SessionView
 
 JoinHandler = Callable[[Client, str], "Awaitable[None] | None"]
-"""Takes a client, and the name of the group that it has joined or left."""
+"""Receives a client, and the name of the group that it has joined or left."""
 
 
 class Host(Protocol):
@@ -23,29 +23,28 @@ class Host(Protocol):
     def lock(self) -> AbstractContextManager[object]: ...
 
     def handle(self, handler: Callable[[str], Awaitable[None] | None], argument: str) -> None:
-        """Run an application's handler."""
+        """Run a handler of the application."""
 
     def on_loop(self, function: Callable[[], None]) -> None:
         """See Client."""
 
     def to_loop(self, function: Callable[[], None]) -> None:
-        """Run `function` on the event loop's thread, at once where that is the caller's."""
+        """Run `function` on the event loop's thread; at once if the caller is on it."""
 
 
 class Community:
-    """The clients of a server that have authenticated, and their groups.
+    """A server's authenticated clients, and their groups.
 
     Args:
         host: the server.
 
     Attributes:
-        clients: all, by id.
-        remote: those that other workers serve.
-        entered, gone: called with each client of this worker that comes, and that has gone for good.
-        changes: called on the event loop's thread with each client, of any worker, that joins a group (True) or leaves
-            it.
+        clients: all clients, by id.
+        remote: the clients of other workers.
+        entered, gone: called with each client of this worker that connects, and that has gone for good.
+        changes: called on the event loop's thread with each client, of any worker, that joins (True) or leaves a group.
         groups: see Groups.
-        on_join, on_leave: called for each of this worker's, and for those of one that died where no other does.
+        on_join, on_leave: called for clients of this worker, and for those of a crashed worker if no other worker does.
     """
 
     def __init__(self, host: Host) -> None:
@@ -60,9 +59,10 @@ class Community:
         self.groups.changes.append(self._changed)
         self.on_join: list[JoinHandler] = []
         self.on_leave: list[JoinHandler] = []
+        self._presences: dict[tuple[str, str], Callable[[], None]] = {}
 
     def make(self, session: SessionView, identity: Identity, opening: Opening) -> Client:
-        """A client that has authenticated and is about to enter."""
+        """Create a client that has authenticated."""
         return Client(session, identity, opening.address, self._host.on_loop, self)
 
     def get(self, id_: str) -> Client | None:
@@ -79,15 +79,22 @@ class Community:
             notify(client)
 
     def go(self, client: Client) -> None:
-        """It has gone for good, out of its groups first."""
+        """The client has gone for good. It leaves its groups first."""
         self.groups.leave_all(client.id)
         self._clients.pop(client.id, None)
         for notify in self.gone:
             notify(client)
 
     def release(self, client: Client) -> None:
-        """It has moved to another worker, and stays in its groups."""
+        """The client has moved to another worker, and stays in its groups."""
         self._clients.pop(client.id, None)
+
+    def replace_presence(self, topic: str, group: str, end: Callable[[], None]) -> None:
+        """A group's presence on a topic begins, which `end` ends; the one before ends."""
+        before = self._presences.get((topic, group))
+        if before is not None:
+            before()
+        self._presences[topic, group] = end
 
     def group(self, name: str) -> Group[Client]:
         return Group(name, self.groups, self.clients)

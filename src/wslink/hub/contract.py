@@ -13,18 +13,18 @@ from wslink.rpc.methods import Method
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FORMAT = 1
-"""The form of the document; it changes where readers have to."""
+"""The version of the document's format. It changes when readers have to."""
 OWN = "wslink."
-"""What the names of methods begin with that describe, and are not described."""
+"""The prefix of built-in methods, which are not part of the description."""
 
 
 def describe(methods: Mapping[str, Method], topics: Mapping[str, Topic], pages: Mapping[str, Method]) -> dict[str, Any]:
-    """What a server offers, in the order of names.
+    """Describe what a server offers, in alphabetical order.
 
     Args:
-        methods: that clients may call.
-        topics: that they may subscribe to.
-        pages: methods that it expects of pages.
+        methods: the methods that clients may call.
+        topics: the topics that they may subscribe to.
+        pages: the methods that the application calls in pages.
     """
     schemas = Schemas()
     document: dict[str, Any] = {"$schema": DIALECT, "wslink": FORMAT}

@@ -1,4 +1,4 @@
-"""Signals that are heard while the main thread is busy."""
+"""Signals that are handled while the main thread is busy."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import asyncio
 import contextlib
 import os
 import signal
+import weakref
 from collections.abc import Callable, Iterable
 
 
 class EarlySignals:
-    """Calls a handler on another event loop than the main thread's, as soon as a signal comes.
+    """Calls a handler on another event loop than the main thread's, as soon as a signal arrives.
 
-    Python runs handlers on the main thread, and not before what blocks that returns. But it writes each signal to a
-    descriptor at once (`signal.set_wakeup_fd`): this reads it in another thread, and hands it on to who read it before.
+    Python runs signal handlers on the main thread, and not before a blocking call there returns. But it writes each
+    signal to a file descriptor at once (`signal.set_wakeup_fd`). This class reads that on another thread, and forwards
+    it to the previous reader.
 
     Args:
         loop: the other event loop.
         handler: called there.
-        numbers: the signals that it is called for.
+        numbers: the signals for which it is called.
     """
 
     def __init__(
@@ -31,18 +33,24 @@ class EarlySignals:
         self._reader, self._writer = os.pipe()
 
     def start(self) -> None:
-        """Begin. On the main thread, once the handlers of its event loop are installed. Raises ValueError elsewhere."""
+        """Start. Call it on the main thread, after the handlers of its event loop are installed. Raises ValueError on
+        other threads."""
         for one in (self._reader, self._writer):
             os.set_blocking(one, False)
         self._before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        _reading.add(self)
         self._loop.call_soon_threadsafe(self._loop.add_reader, self._reader, self._read)
 
     def stop(self) -> None:
-        """Give the descriptor back. On the main thread."""
+        """Restore the previous descriptor. Call it on the main thread."""
         with contextlib.suppress(ValueError, OSError):
             found = signal.set_wakeup_fd(self._before, warn_on_full_buffer=False)
-            if found != self._writer:  # somebody else's meanwhile
+            if found != self._writer:  # it was replaced in the meantime
                 signal.set_wakeup_fd(found, warn_on_full_buffer=False)
+        _reading.discard(self)
+        for one in list(_reading):
+            if one._before == self._writer:
+                one._before = self._before
         with contextlib.suppress(RuntimeError):  # it has ended
             self._loop.call_soon_threadsafe(self._close)
             return
@@ -62,3 +70,7 @@ class EarlySignals:
                     os.write(self._before, data)
             if self._numbers.intersection(data):
                 self._handler()
+
+
+_reading: weakref.WeakSet[EarlySignals] = weakref.WeakSet()
+"""Those that have begun and not stopped: each hands signals on to the one before it."""

@@ -1,4 +1,4 @@
-"""An index of filters: finds the subscriptions that a publication may match without evaluating all of them."""
+"""An index of filters: finds the subscriptions that a publication may match, without evaluating all of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wslink.hub.tag_index import Bounds, Cells, Place, Prefixes, Present, Values
 T = TypeVar("T", bound=Hashable)
 
 Key = tuple[str, str, Any]
-"""A tag's name, which of PLACES, and the key there."""
+"""The name of a tag, one of PLACES, and the key there."""
 
 PLACES: dict[str, Callable[[], Place[Any]]] = {
     "value": Values,
@@ -26,34 +26,35 @@ PLACES: dict[str, Callable[[], Place[Any]]] = {
 
 
 FEW = 16
-"""Values of a list of which each is looked at to see how many filters it leads to."""
+"""Lists of at most this many values are compared by how many filters each value leads to."""
 
 
 class FilterIndex(Generic[T]):
     """Holds items with filters, and finds those that tags could match.
 
-    An item is found by one condition of its filter, one that finds the fewest: values, a prefix or a range with two
-    ends, then a range with one end, then that there is a tag. For an `or` that is one condition of each of its filters.
-    So a filter over tags that no publication has costs publications nothing, and of filters that ask for one value or
-    range each, a publication meets those that ask for its own, and of ranges few others.
-    Not safe to use from several threads at a time.
+    An item is found by one condition of its filter, the most selective one: in this order, values, a prefix or a range
+    with two bounds, a range with one bound, the presence of a tag. For an `or`, it is one condition of each
+    alternative. So a filter on tags that no publication has costs publications nothing. Of filters that each require
+    one value or range, a publication meets those that require its own value, and few other ranges.
+
+    Not thread-safe.
     """
 
     def __init__(self) -> None:
         self._unfiltered: dict[T, None] = {}
         self._anywhere: dict[T, None] = {}
-        """With a filter that no tag's value leads to."""
+        """Items whose filter cannot be found by the value of a tag."""
         self._places: dict[str, dict[str, Place[T]]] = {}
         self._keys: dict[T, tuple[Key, ...]] = {}
         self._repeated = 0
-        """Items that may be found by several tags."""
+        """Items that several tags may find."""
 
     def __len__(self) -> int:
-        """Items with a filter."""
+        """The number of items with a filter."""
         return len(self._keys)
 
     def add(self, item: T, definition: Mapping[str, object]) -> None:
-        """Hold `item`, whose filter is valid."""
+        """Add `item`. Its filter has to be valid."""
         if not definition:
             self._unfiltered[item] = None
             return
@@ -69,7 +70,7 @@ class FilterIndex(Generic[T]):
             add(key, item)
 
     def remove(self, item: T) -> None:
-        """Hold it no longer, if it was held."""
+        """Remove `item`, if it is there."""
         self._unfiltered.pop(item, None)
         self._anywhere.pop(item, None)
         keys = self._keys.pop(item, ())
@@ -83,7 +84,7 @@ class FilterIndex(Generic[T]):
                     del self._places[name]
 
     def find(self, tags: Tags) -> list[T]:
-        """Every item whose filter could match, and perhaps others; each once."""
+        """Return every item whose filter could match, and possibly others, without duplicates."""
         found = [*self._unfiltered, *self._anywhere]
         for name, tag in tags.items():
             for place in self._places.get(name, {}).values():
@@ -98,7 +99,7 @@ class FilterIndex(Generic[T]):
         return place
 
     def _cost(self, keys: tuple[Key, ...] | _Listed) -> tuple[int, int]:
-        """Of a publication that has what `keys` ask for."""
+        """How many items a publication meets that matches `keys`, after how selective they are."""
         if isinstance(keys, _Listed):
             return 0, len(keys.values)
         rank, population = 0, len(keys)
@@ -109,7 +110,7 @@ class FilterIndex(Generic[T]):
         return rank, population
 
     def _choose(self, definition: Mapping[str, object]) -> tuple[Key, ...] | None:
-        """The keys of which a publication that matches has one; None where there are none such."""
+        """Return the keys of which every matching publication has one; None if there are no such keys."""
         chosen = min(self._alternatives(definition), key=self._cost, default=None)
         return chosen.keys() if isinstance(chosen, _Listed) else chosen
 
@@ -130,7 +131,7 @@ RANKS: dict[str, int] = {which: make().rank for which, make in PLACES.items()}
 
 
 def _repeats(keys: tuple[Key, ...]) -> bool:
-    """Whether one publication may have several of `keys`. Two values of a tag, or cells of a grid, it cannot."""
+    """Whether a publication may have several of `keys`. It cannot have two values of a tag, or two cells of a grid."""
     if len(keys) < 2:
         return False
     first = _sort(*keys[0])
@@ -142,7 +143,7 @@ def _sort(name: str, which: str, key: Any) -> tuple[str, str, Any]:
 
 
 class _Listed:
-    """The keys of a list of values, made where they are chosen: there may be thousands."""
+    """The keys of a list of values, created only if they are chosen: there may be thousands."""
 
     __slots__ = ("name", "values")
 
@@ -155,7 +156,7 @@ class _Listed:
 
 
 def _condition_keys(name: str, condition: Any) -> tuple[Key, ...] | _Listed | None:
-    """The keys of which a tag has one that fulfils a condition; None where it need not even be there."""
+    """Return keys of which a tag that fulfils the condition has one; None if the tag need not even exist."""
     if isinstance(condition, (list, tuple)):
         listed = _Listed(name, condition)
         return listed if len(condition) > FEW else listed.keys()
@@ -174,7 +175,7 @@ def _range_keys(name: str, low: Any, high: Any) -> tuple[Key, ...]:
     if not kinds:
         return ((name, "present", None),)
     if len(kinds) > 1 or bool in kinds:
-        return ()  # nothing is in it (SUB-10)
+        return ()  # matches nothing (SUB-10)
     if low is not None and high is not None:
         if float in kinds and (found := cells(low, high)) is not None:
             return tuple((name, "range", cell) for cell in found)
@@ -190,11 +191,11 @@ def _common_prefix(one: str, other: str) -> str:
 
 
 _WEIGHTLESS = frozenset((int, float, bool, type(None)))
-"""Types of what counts nothing but its place."""
+"""Types whose values count only their place."""
 
 
 def filter_size(definition: Mapping[str, object]) -> int:
-    """What a filter counts: 64 bytes for each condition and value, and its characters. It need not be valid."""
+    """The size of a filter: 64 bytes for each condition and value, and its characters. It need not be valid."""
     size, waiting = 0, [definition]
     while waiting:
         one: Any = waiting.pop()

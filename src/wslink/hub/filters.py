@@ -1,8 +1,8 @@
 """Filters of subscriptions (SUB-8 to SUB-11, SUB-15 to SUB-17): checked once, then evaluated against the tags of each
 publication.
 
-A condition is a tuple of strings and numbers, but for lists of values. There may be hundreds of thousands, which the
-garbage collector does not have to look at, as it would at functions.
+A condition is a tuple of strings and numbers, except for lists of values. There may be hundreds of thousands, and
+unlike functions, such tuples need not be tracked by the garbage collector.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Tag = str | int | float | bool
 Tags = Mapping[str, Tag]
 Predicate = Callable[[Tags], bool]
 Condition = tuple[str, str, Value]
-"""A tag's name, a key of _TESTS, and what the tag is compared with."""
+"""The name of a tag, a key of _TESTS, and the operand."""
 
 _ORDERED: dict[str, Callable[[Value, Value], bool]] = {
     "gte": operator.ge,
@@ -32,15 +32,15 @@ _ORDERED: dict[str, Callable[[Value, Value], bool]] = {
 }
 OPERATORS = (*_ORDERED, "ne", "prefix", "exists")
 COMBINED = ("and", "or", "not")
-"""In place of tags' names, what filters are combined by (SUB-15)."""
-_NUMBERS = (int, float)  # of a tag: check_tags makes plain ones of all others
+"""Instead of the name of a tag: how filters are combined (SUB-15)."""
+_NUMBERS = (int, float)  # check_tags has converted all other numeric types
 
 
 def check_tags(tags: Value) -> dict[str, Tag]:
-    """`tags` as a plain map.
+    """Return `tags` as a plain dict.
 
     Raises:
-        UsageError: naming the tag that is not a string, number or boolean.
+        UsageError: a tag is not a string, number or boolean. The message names it.
     """
     if not isinstance(tags, Mapping):
         raise UsageError(
@@ -57,10 +57,10 @@ def check_tags(tags: Value) -> dict[str, Tag]:
 
 
 def compile_filter(definition: Value, limits: Limits) -> Predicate:
-    """A predicate over tags.
+    """Compile a filter to a predicate over tags.
 
     Raises:
-        InvalidParams: saying what is wrong with the filter and what is allowed.
+        InvalidParams: the filter is not valid. The message says why, and what is allowed.
     """
     if definition is None:
         return everything
@@ -68,12 +68,12 @@ def compile_filter(definition: Value, limits: Limits) -> Predicate:
 
 
 def everything(tags: Tags) -> bool:
-    """Matches everything."""
+    """Match everything."""
     return True
 
 
 class _Compiler:
-    """Compiles one filter, with the filters in it (SUB-15)."""
+    """Compiles one filter and the filters nested in it (SUB-15)."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -125,7 +125,7 @@ class _Compiler:
             )
 
     def _condition(self, name: str, condition: Value) -> list[tuple[str, Value]]:
-        """The tests of a tag, all of which have to hold, and what it is compared with in each."""
+        """Return the tests of a tag, all of which have to hold, and their operands."""
         if isinstance(condition, (list, tuple)):
             return [("one of", self._one_of(name, condition))]
         if isinstance(condition, Mapping):
@@ -162,7 +162,7 @@ class _Compiler:
 
 
 def _test(key: str, operand: Tag) -> str:
-    """The one of _TESTS that a bound asks for."""
+    """The key of _TESTS for a bound."""
     if key == "exists":
         return "present" if operand else "never"
     if key == "ne":
@@ -175,9 +175,9 @@ def _test(key: str, operand: Tag) -> str:
 
 def _all(conditions: tuple[Condition, ...], parts: tuple[Predicate, ...], tags: Tags) -> bool:
     for name, test, operand in conditions:
-        value = tags.get(name)  # None is no tag
+        value = tags.get(name)  # None: there is no such tag
         if test == "equals":
-            # A boolean equals a number in Python, and nothing else equals one of another kind.
+            # In Python, True == 1. No other values of different kinds are equal.
             if value != operand or type(value) is bool:
                 return False
         elif not _TESTS[test](value, operand):
@@ -215,7 +215,8 @@ _TESTS: dict[str, Callable[[Value, Value], bool]] = {
 
 
 def _plain_tag(value: Value) -> Value:
-    """NumPy scalars and subclasses as Python's own: an index taken from an array, or an enum, is a natural tag."""
+    """Convert NumPy scalars and subclasses to Python's own types: an index taken from an array, or an enum, is a
+    natural tag."""
     if type(value) in (str, int, float, bool):
         return value
     item = getattr(value, "item", None)

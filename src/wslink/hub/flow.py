@@ -11,16 +11,16 @@ from wslink.session.window import DeliveryWindow, Settled
 
 
 class SubscriptionFlow:
-    """The flow of one subscription.
+    """The flow control of one subscription.
 
     Args:
-        flow: that of the client.
+        flow: the client's flow control.
         window: the subscription's window.
 
     Attributes:
-        lag: seconds from the publishing of the latest settled publication to the arrival of its acknowledgement; 0
-            while unknown.
-        rtt: seconds of these from the beginning of its sending on; 0 while unknown.
+        lag: seconds from the publication of the latest settled payload to the arrival of its acknowledgement; 0 while
+            unknown.
+        rtt: the part of these since it began to be sent; 0 while unknown.
         controller: chooses the quality.
     """
 
@@ -35,11 +35,11 @@ class SubscriptionFlow:
 
     @property
     def line(self) -> CongestionController:
-        """What is known of the client's line."""
+        """Estimates of the client's line."""
         return self._flow.line
 
     def observe(self, settled: Settled) -> None:
-        """The page has dealt with a publication."""
+        """The page has handled a publication."""
         self.lag, self.rtt = settled.age, settled.rtt
         label, line = settled.label, self.line
         if isinstance(label, Rendered) and math.isfinite(line.min_rtt):

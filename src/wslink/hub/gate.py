@@ -1,4 +1,4 @@
-"""The hub's authentication of hellos: refusals are logged, and guessing is slowed down."""
+"""The hub's authentication of hellos: logs refusals, and slows down guessing."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from wslink.session.identity import Authenticator, Credentials, Identity
 logger: logging.Logger = logging.getLogger("wslink")
 
 FREE_REFUSALS = 10
-"""Refused secrets of one address that cost nothing."""
+"""Refused secrets per address without consequences."""
 SPACING = 0.1
-"""Seconds between two secrets of an address that had more of them refused."""
+"""Seconds between two secrets from an address beyond that number."""
 LONGEST_WAIT = 2.0
-"""Seconds that a hello of such an address waits for its turn at most."""
+"""The longest that a hello from such an address waits for its turn, in seconds."""
 FORGET_AFTER = 600.0
-"""Seconds after which an address that had no secret refused is like any other again."""
+"""Seconds without a refused secret after which an address is treated like any other again."""
 MAX_WAITING = 1_000
-"""Hellos that wait at once; further ones are refused without a look."""
+"""Hellos that wait at once. Further ones are refused without being checked."""
 MAX_ADDRESSES = 10_000
-"""Addresses that are remembered; beyond that, those that have been quiet for longest are forgotten."""
+"""Addresses that are remembered. Beyond that, the least recently refused ones are forgotten."""
 
 
 class _Record(msgspec.Struct):
@@ -35,15 +35,15 @@ class _Record(msgspec.Struct):
 
 
 class Gate:
-    """Asks `authenticate` about each hello.
+    """Authenticates each hello with `authenticate`.
 
-    After FREE_REFUSALS refused secrets the hellos of an address are looked at one after another, SPACING apart. One
-    that would wait for longer than LONGEST_WAIT is refused without a look, unless the address is a loopback one, which
-    all clients of a proxy on this machine share.
+    After FREE_REFUSALS refused secrets, the hellos of an address are checked one at a time, SPACING apart. One that
+    would wait for longer than LONGEST_WAIT is refused without being checked, unless the address is a loopback address,
+    which all clients of a proxy on this machine share.
 
     Args:
-        authenticate: decides who a client is.
-        clock: seconds.
+        authenticate: identifies a client.
+        clock: returns seconds.
 
     Attributes:
         authenticate: the same; it may be replaced.
@@ -56,7 +56,7 @@ class Gate:
         self._waiting = 0
 
     def admit(self, credentials: Credentials) -> Identity | Awaitable[Identity | None] | None:
-        """Who a client is, or None to refuse it; now, or as soon as it is known."""
+        """Identify a client, or return None to refuse it; directly or as an awaitable."""
         if self._records and (delay := self._delay(credentials.address)):
             return self._admit_later(credentials, delay)
         verdict = self.authenticate(credentials)
@@ -119,7 +119,7 @@ class Gate:
         return record.refused
 
     def _delay(self, address: str) -> float:
-        """Seconds until a hello of `address` may be looked at; takes a turn if it has to wait for one."""
+        """Seconds until a hello from `address` may be checked. Takes a turn if it has to wait."""
         record = self._records.get(address)
         now = self._clock()
         if record is None or record.refused < FREE_REFUSALS or now - record.last > FORGET_AFTER:

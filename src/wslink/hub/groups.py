@@ -11,7 +11,7 @@ from wslink.wire.messages import is_text
 
 
 class Member(Protocol):
-    """A client, as groups see it."""
+    """A client, as a member of groups."""
 
     @property
     def id(self) -> str: ...
@@ -20,18 +20,18 @@ class Member(Protocol):
 MemberT = TypeVar("MemberT", bound=Member)
 
 Change = Callable[[str, str, bool], None]
-"""Told of a client's id, a group's name, and whether the client has joined or left."""
+"""Receives a client's id, a group's name, and whether the client has joined or left."""
 
 
 def check_group(name: object) -> None:
-    """Raise UsageError for what is no name of a group: other workers and pages have to know it, too."""
+    """Raise UsageError for a name that no group can have: other workers and pages have to be able to decode it."""
     if not isinstance(name, str) or not name or not is_text(name):
         raise UsageError(f"a group's name is a string that is not empty, not {name!r}")
 
 
 class Group(Collection[MemberT]):
-    """The clients that have joined a group. Made by `App.group`. It is a live view: clients join and leave while it is
-    in use. Iterating over it yields a snapshot, and is safe from any thread.
+    """The clients that have joined a group. Created by `App.group`. It is a live view: clients join and leave while it
+    is in use. Iterating over it yields a snapshot, and is safe from any thread.
 
     Attributes:
         name: its name.
@@ -58,7 +58,7 @@ class Group(Collection[MemberT]):
         return len(self._groups.members(self.name))
 
     def __contains__(self, client: object) -> bool:
-        """Whether a client, given as such or by its id, is in the group."""
+        """Whether a client is in the group. It may be given as a Client or by its id."""
         return getattr(client, "id", client) in self._groups.members(self.name)
 
     def __repr__(self) -> str:
@@ -66,13 +66,13 @@ class Group(Collection[MemberT]):
 
 
 class Groups:
-    """The members of all groups. May be read and changed from any thread.
+    """The members of all groups. Safe to use from any thread.
 
     Args:
         lock: held while it changes.
 
     Attributes:
-        changes: each is told of every change, by the thread that makes it.
+        changes: called for every change, on the thread that makes it.
     """
 
     def __init__(self, lock: AbstractContextManager[object]) -> None:
@@ -83,7 +83,7 @@ class Groups:
         self._snapshots: dict[str, tuple[str, ...]] = {}
 
     def members(self, name: str) -> tuple[str, ...]:
-        """The ids of a group's clients."""
+        """The ids of the clients in a group."""
         found = self._snapshots.get(name)
         if found is None:
             with self._lock:
@@ -98,8 +98,8 @@ class Groups:
             return tuple(self._of.get(client_id, ()))
 
     def join(self, client_id: str, name: str) -> bool:
-        """Add a client to a group; False if it is in it already. Raises UsageError for a name that is not a string, or
-        empty."""
+        """Add a client to a group; False if it is in the group already. Raises UsageError if the name is empty or not a
+        string."""
         check_group(name)
         with self._lock:
             members = self._members.setdefault(name, {})
@@ -112,7 +112,7 @@ class Groups:
         return True
 
     def leave(self, client_id: str, name: str) -> bool:
-        """Take a client out of a group; False if it is not in it."""
+        """Remove a client from a group; False if it is not in the group."""
         with self._lock:
             groups = self._of.get(client_id, {})
             if name not in groups:
@@ -127,7 +127,7 @@ class Groups:
         return True
 
     def leave_all(self, client_id: str) -> None:
-        """A client has gone."""
+        """Remove a client from all groups: it has gone."""
         for name in self.of(client_id):
             self.leave(client_id, name)
 

@@ -13,10 +13,10 @@ from wslink.hub.authorization import Authorization, Authorizer
 from wslink.hub.away import Away
 from wslink.hub.backlog import Backlog
 from wslink.hub.clients import Client, Clients
+from wslink.hub.cluster import ClusterLink
 from wslink.hub.community import Community
 from wslink.hub.gate import Gate
 from wslink.hub.placement import Placement
-from wslink.hub.relay import Relay
 from wslink.hub.subscriptions import Subscriptions
 from wslink.rpc.dispatcher import Service
 from wslink.session.features import Feature, Features
@@ -52,26 +52,25 @@ class Hub(Placement):
     """The part of a server that does no I/O (session.ports.SessionOwner, hub.ports.Publisher).
 
     Args:
-        owner: what `Call.app` is.
+        owner: the value of `Call.app`.
         authenticate: decides on each hello.
         limits: see Limits.
-        debug: whether errors carry stack traces (ERR-2).
+        debug: whether errors contain stack traces (ERR-2).
         open_topics: see Subscriptions.
-        observers: told of sessions and messages; see Observer.
-        features: offered to clients beside those of this package; see Feature.
+        observers: observers of sessions and messages; see Observer.
+        features: offered to clients in addition to those of this package; see Feature.
 
     Attributes:
         heartbeat: see SessionOwner.
         service: runs the calls, and holds the methods.
-        subscriptions: the topics, and who has subscribed.
-        relay: what carries publications to other workers; None where there are none.
-        community: the clients that have authenticated, and their groups.
+        subscriptions: the topics, and the subscriptions to them.
+        cluster: the connection to other workers; None if this worker is alone.
+        community: the authenticated clients, and their groups.
         sessions: their sessions, by client id.
-        connected: all sessions that have a connection, authenticated or not, and those that wait for their client.
-        tokens: what leads clients back to their sessions.
-        on_connect, on_disconnect: called with the id of a client that has come, and that has gone.
-        on_detach, on_resume: the same, of one whose connection was lost, and that has returned.
-        on_change: called on the event loop's thread when a client has come, or gone.
+        connected: all sessions that have a connection, authenticated or not, and detached ones.
+        tokens: finds the sessions of returning clients.
+        on_connect, on_disconnect, on_detach, on_resume: called with the client's id; see App.
+        on_change: called on the event loop's thread when a client has connected or gone.
     """
 
     def __init__(
@@ -88,9 +87,9 @@ class Hub(Placement):
         super().__init__()
         self.limits: Limits = limits
         self.heartbeat: float = HEARTBEAT
-        self.lock: threading.RLock = threading.RLock()  # publishers of other threads make topics, too
+        self.lock: threading.RLock = threading.RLock()  # publishers on other threads create topics, too
         self.service: Service = Service(owner, self.work.spawn, self.executors, limits, debug)
-        self.relay: Relay | None = None
+        self.cluster: ClusterLink | None = None
         self.authorization: Authorization = Authorization()
         self.community: Community = Community(self)
         self.subscriptions: Subscriptions = Subscriptions(self, limits, open_topics, self.authorization)
@@ -115,8 +114,8 @@ class Hub(Placement):
         self._stopping = False
 
     def configure(self, limits: Limits, debug: bool, threads: int = 0, heartbeat: float = HEARTBEAT) -> None:
-        """Change what is known only once settings are read; see Work.set_threads. Sessions that exist keep what they
-        began with."""
+        """Apply settings that are known only after construction; see Work.set_threads. Existing sessions keep the
+        previous ones."""
         self.limits = self.service.limits = self.subscriptions.limits = limits
         self.service.debug = debug
         self.service.methods.check_results(debug)
@@ -125,13 +124,13 @@ class Hub(Placement):
         self.work.set_threads(threads)
 
     def authenticate_with(self, authenticate: Authenticator, wants_headers: bool = True) -> None:
-        """Let `authenticate`, of the application, decide from the next hello on; connections that exist have brought
-        no headers."""
+        """Use the application's `authenticate` from the next hello on. Existing connections have not kept their
+        headers."""
         self._gate.authenticate = lambda credentials: self.perform(partial(authenticate, credentials))
         self._headers_wanted = wants_headers
 
     def authorize_with(self, authorize: Authorizer) -> None:
-        """Let `authorize` decide on calls and subscriptions from now on; subscriptions that exist are kept."""
+        """Use `authorize` for calls and subscriptions from now on. Existing subscriptions are kept."""
         self.authorization.use(authorize)
         self.service.refuse = self.authorization.refuse_call
 
@@ -145,23 +144,24 @@ class Hub(Placement):
         """Bind to the running event loop and its thread."""
         self.bind()
         self.reopen()
-        if self.relay is not None:
-            self.relay.begin()
+        if self.cluster is not None:
+            self.cluster.begin()
 
     def reopen(self) -> None:
-        """Let clients in again after a stop: another server begins to serve this hub."""
+        """Accept clients again after a stop: another server starts to serve this hub."""
         self._stopping = False
 
     async def stop(self, timeout: float = STOP_TIMEOUT) -> None:
-        """Close every session with 1001, also those that come in until another server begins; then see Work.stop."""
+        """Close every session with 1001, including new ones until another server starts; then stop as Work.stop
+        does."""
         self._stopping = True
-        if self.relay is not None:
-            await self.relay.hand_over(timeout)
+        if self.cluster is not None:
+            await self.cluster.hand_over(timeout)
         for session in list(self.connected):
             session.close(1001, STOPS)
         await self.work.stop(timeout)
-        if self.relay is not None:
-            await self.relay.stop()
+        if self.cluster is not None:
+            await self.cluster.stop()
 
     # session.ports.SessionOwner -------------------------------------------------
 
@@ -187,7 +187,7 @@ class Hub(Placement):
             session.close(1011, "the server failed to take the connection")
 
     def recall(self, token: str) -> Awaitable[None] | None:
-        return self.relay.recall(token) if self.relay is not None else None
+        return self.cluster.recall(token) if self.cluster is not None else None
 
     def admit(self, session: SessionView, identity: Identity, opening: Opening) -> Client:
         return self.community.make(session, identity, opening)
@@ -238,7 +238,7 @@ class Hub(Placement):
             notify(session)
 
     def _log(self, session: SessionView) -> dict[str, str] | None:
-        """What a log record of its client carries."""
+        """The fields of log records about the session's client."""
         client = self.community.get(session.client_id)
         return client.log if client is not None else None
 
@@ -275,13 +275,13 @@ class Hub(Placement):
             notify()
 
     def _shed(self) -> None:
-        """Keep less for clients, and disconnect those for which most waits, until that of all is within its bound
-        (LIM-6)."""
+        """Reduce what is kept for clients, and disconnect those with the longest queues, until the total is within its
+        limit (LIM-6)."""
         while self.backlog.over:
             most = max(self.connected, key=_held)
             resumption = most.resumption
             if resumption is not None and resumption.size > most.queue.waiting and most.state is OPEN:
-                resumption.give_up()  # it goes on, and cannot be resumed
+                resumption.give_up()  # the session continues, but cannot be resumed
                 continue
             limit, waiting = self.limits.max_server_backlog, most.queue.waiting
             most.close(1008, f"over max_server_backlog ({limit} bytes) wait for all clients, {waiting} of them for it")
@@ -301,5 +301,5 @@ class Hub(Placement):
 
 
 def _held(session: SessionView) -> int:
-    """Bytes that wait or are kept for a client."""
+    """Bytes that are waiting or kept for a client."""
     return session.queue.waiting + (session.resumption.size if session.resumption is not None else 0)

@@ -1,4 +1,4 @@
-"""A thread with an event loop of its own, which serves clients while the application's thread is busy."""
+"""A thread with its own event loop, which serves clients while the application's thread is busy."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from wslink.hub.work import finish
 T = TypeVar("T")
 
 GRACE = 0.5
-"""Seconds that what another thread waits for has at the end to end by itself."""
+"""Seconds at the end for functions that other threads are waiting for."""
 
 
 class IoThread:
-    """Runs an event loop in a thread, from its making until `end`. It does not keep the process.
+    """Runs an event loop in a daemon thread, from construction until `end`.
 
     Args:
-        make_loop: makes the event loop.
-        stop_timeout: seconds that what is left has at the end; see work.finish.
+        make_loop: creates the event loop.
+        stop_timeout: seconds at the end for what is still running; see work.finish.
 
     Attributes:
         loop: the event loop.
@@ -32,7 +32,7 @@ class IoThread:
     def __init__(self, make_loop: Callable[[], asyncio.AbstractEventLoop], stop_timeout: float) -> None:
         self.loop: asyncio.AbstractEventLoop = make_loop()
         self._ended: Future[None] = Future()
-        self._ended.set_running_or_notify_cancel()  # whoever waits for it may give up, and others go on
+        self._ended.set_running_or_notify_cancel()  # so that one waiter cannot cancel it for the others
         self._stop_timeout = stop_timeout
         self._thread = threading.Thread(
             target=contextvars.copy_context().run, args=(self._run,), name="wslink_io", daemon=True
@@ -41,20 +41,20 @@ class IoThread:
 
     @property
     def is_current(self) -> bool:
-        """Whether the caller runs in it."""
+        """Whether the caller runs on this thread."""
         return threading.current_thread() is self._thread
 
     async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Await a coroutine there, from another event loop. Cancelling this cancels it."""
+        """Await a coroutine on this thread, from another event loop. Cancelling this cancels it."""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self.loop))
 
     async def wait_ended(self) -> None:
-        """Wait in another event loop until it has ended."""
+        """Wait until the thread has ended, in another event loop."""
         await asyncio.wrap_future(self._ended)
         self._thread.join()
 
     def end(self) -> None:
-        """End it, once what runs has come to its next turn. Safe to call from any thread, once."""
+        """End the thread, after the callbacks that are running now. May be called from any thread, once."""
         self.loop.call_soon_threadsafe(self.loop.stop)
 
     def _run(self) -> None:

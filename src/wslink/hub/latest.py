@@ -1,4 +1,4 @@
-"""Topics of which only the newest publication waits, named from outside of the application that publishes them."""
+""" "latest" delivery of topics that is configured from outside the application that publishes on them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from wslink.wire.messages import is_topic
 
 
 def parse_latest(text: str) -> dict[str, str]:
-    """The topics in a list that is separated by commas, each with the name of the payload's entry whose values are kept
-    apart: "a.topic, another.topic:id" is {"a.topic": "", "another.topic": "id"}.
+    """Parse a comma-separated list of topics, each with the payload's entry whose values are kept apart: "a.topic,
+    another.topic:id" is {"a.topic": "", "another.topic": "id"}.
 
     Raises:
-        UsageError: naming what is no topic.
+        UsageError: an item is not a topic. The message names it.
     """
     found: dict[str, str] = {}
     for one in filter(None, map(str.strip, text.split(","))):
@@ -30,7 +30,8 @@ def parse_latest(text: str) -> dict[str, str]:
 
 
 def key_in(payload: Any, entry: str) -> Hashable:
-    """What `payload` is the newest of: the value of its `entry`; None, which all have in common, without one."""
+    """Return the key of a payload: the value of its `entry`, or None, the key of all others, if there is no such
+    entry."""
     if not entry or not isinstance(payload, Mapping) or entry not in payload:
         return None
     value = payload[entry]
@@ -42,8 +43,8 @@ def key_in(payload: Any, entry: str) -> Hashable:
 
 
 def equal_to_itself(key: Hashable) -> Hashable:
-    """`key` with one object in place of all that are not a number, alone or in tuples: none of these is equal to
-    another, and a publication with it would replace nothing."""
+    """Return `key` with one NaN object in place of all NaNs, alone or in tuples. NaNs are not equal to each other, so a
+    publication with another one would replace nothing."""
     if isinstance(key, tuple):
         return tuple(map(equal_to_itself, key))
     return key if key == key else math.nan

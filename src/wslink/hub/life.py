@@ -1,4 +1,4 @@
-"""The life of a server: how it ends, by itself or by others, and that it ends once."""
+"""The life cycle of a server: idle timeout, signals, and shutting down exactly once."""
 
 from __future__ import annotations
 
@@ -21,24 +21,25 @@ T = TypeVar("T")
 
 
 def announce(ready_message: str) -> None:
-    """Tell on stdout that the port accepts: a launcher looks for this line. Nothing if it is empty."""
+    """Print the line that says that the server accepts connections: launchers look for it. Does nothing if it is
+    empty."""
     if ready_message:
         say(ready_message)
 
 
 class Life:
-    """Ends a server after some time without clients, at a signal, or on request.
+    """Ends a server after a time without clients, at a signal, or on request.
 
-    It lives on the event loop that serves clients: the running one, or where the application has a thread of its own
-    that of an IoThread, which it ends. It may be called from either.
+    It belongs to the event loop that serves clients: the running one, or that of an IoThread, which it ends, if the
+    application has its own thread. It may be called from either.
 
     Args:
         stop: the server's `stop`, which in turn calls `end`.
-        timeout: seconds without a client after which the server stops; 0 never. A client counts once it has
+        timeout: seconds without a client after which the server stops; 0 for never. A client counts once it has
             authenticated.
 
     Attributes:
-        thread: the thread that serves clients, where it is not the application's.
+        thread: the thread that serves clients, if it is not the application's.
     """
 
     def __init__(self, stop: Callable[[], Coroutine[Any, Any, None]], timeout: float) -> None:
@@ -49,7 +50,7 @@ class Life:
         self._signals = Signals()
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending: asyncio.Task[None] | None = None
-        self._has_begun_to_end = False  # before there is that task, where tasks are eager
+        self._has_begun_to_end = False  # set before that task exists, since tasks may be eager
         self._ended = asyncio.Event()
         self.thread: IoThread | None = None
         self._attached: tuple[Hub, ...] = ()
@@ -58,11 +59,11 @@ class Life:
     def serve_in_thread(
         self, make_loop: Callable[[], asyncio.AbstractEventLoop], hubs: Iterable[Hub], stop_timeout: float
     ) -> None:
-        """Let a thread with an event loop of its own serve the clients of `hubs`, from now on; what belongs to the
-        application runs on the running event loop. See IoThread.
+        """Let a new thread with its own event loop serve the clients of `hubs`. What belongs to the application runs on
+        the running event loop. See IoThread.
 
         Raises:
-            UsageError: if one serves them already, or there is no such event loop.
+            UsageError: a thread serves them already, or there is no such event loop.
         """
         hubs = tuple(hubs)
         if any(hub.application is not None for hub in hubs):
@@ -74,7 +75,7 @@ class Life:
             hub.attach(application)
 
     async def leave_thread(self) -> None:
-        """End the thread, if there is one, and with it what it runs. From the application's event loop."""
+        """End the thread, if there is one, and what it runs. Call it on the application's event loop."""
         thread = self.thread
         if thread is None:
             return
@@ -84,7 +85,7 @@ class Life:
         self.thread = None
 
     def _detach(self) -> None:
-        """The application's thread serves clients again, if any."""
+        """Let the application's thread serve clients again."""
         attached, self._attached = self._attached, ()
         for hub in attached:
             hub.detach()
@@ -97,8 +98,8 @@ class Life:
         return await (coroutine if thread is None or thread.is_current else thread.run(coroutine))
 
     def _elsewhere(self, function: Callable[[], object]) -> bool:
-        """Whether the event loop that serves clients is on another thread than the caller, and calls `function` for
-        it."""
+        """If the event loop that serves clients is on another thread than the caller, call `function` there and return
+        True."""
         thread = self.thread
         if thread is None or thread.is_current:
             return False
@@ -107,16 +108,16 @@ class Life:
         return True
 
     def handle_signals(self) -> None:
-        """Stop at SIGINT and SIGTERM. From inside the running event loop; before the port accepts, so that a signal at
-        any time stops the server in order."""
+        """Stop at SIGINT and SIGTERM. Call it inside the running event loop, before the server accepts connections, so
+        that a signal at any time stops it in an orderly way."""
         self._signals.handle(self.stop_soon, early=self.thread.loop if self.thread is not None else None)
 
     def release_signals(self) -> None:
-        """Give SIGINT and SIGTERM back. Safe to call more than once."""
+        """Restore the handlers of SIGINT and SIGTERM. Safe to call more than once."""
         self._signals.restore()
 
     def begin(self, hubs: Iterable[Hub]) -> None:
-        """Watch the clients of `hubs`. From inside the event loop that serves them."""
+        """Watch the clients of `hubs`. Call it inside the event loop that serves them."""
         self._hubs = tuple(hubs)
         for hub in self._hubs:
             hub.on_change.append(self._clients_changed)
@@ -124,7 +125,7 @@ class Life:
 
     @property
     def ending(self) -> bool:
-        """Whether it has begun to end."""
+        """Whether the server has begun to stop."""
         return self._has_begun_to_end
 
     @property
@@ -132,7 +133,7 @@ class Life:
         return self._ended.is_set()
 
     def await_client(self) -> None:
-        """Stop after `timeout`, unless a client comes."""
+        """Stop after `timeout`, unless a client connects."""
         if self._elsewhere(self.await_client):
             return
         if self.timeout > 0 and self._timer is None and not self.ending:
@@ -156,7 +157,7 @@ class Life:
         task.add_done_callback(self._tasks.discard)
 
     async def end(self, shut_down: Callable[[], Awaitable[None]]) -> None:
-        """Run `shut_down`, the first time; later calls wait for it. Cancelling a caller does not interrupt it."""
+        """Run `shut_down` the first time; later calls wait for it. Cancelling a caller does not interrupt it."""
         if self._elsewhere(lambda: self._spawn(self.end(shut_down))):
             await self.wait_ended()
             return
@@ -169,7 +170,7 @@ class Life:
             await self._ended.wait()
 
     async def wait_ended(self) -> None:
-        """Wait until it has ended, and with it what ran for clients."""
+        """Wait until the server has ended, and everything that ran for its clients."""
         if self.thread is None or self.thread.is_current:
             await self._ended.wait()
             return

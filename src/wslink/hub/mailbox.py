@@ -1,4 +1,4 @@
-"""A way into an event loop from other threads: functions that it calls, in their order."""
+"""Functions that other threads post to an event loop, which calls them in order."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ Letter = Callable[[], None]
 
 
 class Mailbox:
-    """Functions that wait for an event loop. What comes together wakes it once.
+    """Functions that wait for an event loop. Posting several at once wakes it up once.
 
     Args:
         loop: the event loop.
-        context: what they are called in.
-        budget: seconds after which its other callbacks have their turn before more is called; None calls all that is
-            there.
+        context: the context in which they are called.
+        budget: seconds after which the loop's other callbacks have a turn; None for no limit.
     """
 
     def __init__(
@@ -36,13 +35,13 @@ class Mailbox:
         self._lock = threading.RLock()
         self._waiting: dict[object, Letter] = {}
         self._taken: dict[object, Letter] = {}
-        """What is being called: the loop has been woken for the rest."""
+        """Functions that are being called. The loop is already awake for the rest of them."""
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._taken)
 
     def post(self, letter: Letter, key: object = None) -> None:
-        """Call `letter` on the loop; nothing where that has ended. From any thread.
+        """Call `letter` on the event loop. Does nothing if the loop has ended. May be called from any thread.
 
         Args:
             key: for `withdraw`.
@@ -55,12 +54,12 @@ class Mailbox:
                 self._loop.call_soon_threadsafe(self._deliver, context=self._context)
 
     def withdraw(self, key: object) -> bool:
-        """Do not call what was posted with `key`; whether it had not begun. From any thread."""
+        """Do not call what was posted with `key`. Returns whether it had not begun. May be called from any thread."""
         with self._lock:
             return self._waiting.pop(key, None) is not None or self._taken.pop(key, None) is not None
 
     def _deliver(self) -> None:
-        if self._taken:  # a turn of other callbacks is over
+        if self._taken:  # other callbacks have had a turn
             self._call()
             return
         with self._lock:

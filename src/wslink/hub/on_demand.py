@@ -1,4 +1,4 @@
-"""Rendering on demand: a function is called when a viewer can take a publication and something has changed."""
+"""Rendering on demand: a function is called when a viewer can accept a publication and something has changed."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from wslink.wire.codec import Encoder
 logger: logging.Logger = logging.getLogger("wslink")
 
 STILL_AFTER = 0.2
-"""Seconds without a change after which a viewer is called once more, for the sharp picture."""
+"""Seconds without a change after which a viewer gets a final publication at full quality."""
 STEPS = 10
-"""Quality steps between 0 and 1 of viewers that share."""
+"""Quality steps between 0 and 1 for viewers that share renderings."""
 SMOOTHING = 0.25
-"""How much the latest call counts in what calls take."""
+"""The weight of the latest call in the estimated duration of a call."""
 WORTH_A_TIMER = 0.002
-"""Seconds that calls have to take so that one is made before the line has nothing left to carry."""
+"""Calls that take at least this many seconds are started before the line runs out of data."""
 
 
 class Stage(Protocol):
@@ -43,17 +43,17 @@ class Stage(Protocol):
     def subscriptions(self) -> tuple[Any, ...]: ...
 
     check: Callable[[Any, Tags | None], None] | None
-    """Raises UsageError for a payload that is not as the topic declares."""
+    """Raises UsageError for a payload that does not match the topic's declaration."""
 
     def deliver_to(self, subscription: Any, packed: Any, label: Rendered | None) -> None:
-        """Send one subscription what was encoded for its session."""
+        """Send a payload, encoded for its session, to one subscription."""
 
 
 class Stagehand(Protocol):
     """On-demand rendering's interface to its server."""
 
     def perform(self, function: Callable[[], Any]) -> Any:
-        """What a function of the application returns, or what gives that once it is awaited."""
+        """Call a function of the application, and return its result, or an awaitable of it."""
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
         """Run a coroutine as a task."""
@@ -64,7 +64,7 @@ RenderT = TypeVar("RenderT", bound=Render)
 
 
 class _Rendering:
-    """The result of a function, present or future, encoded once for each kind of client."""
+    """The result of a function, now or in the future, encoded once for each kind of client."""
 
     def __init__(self, viewer: Viewer) -> None:
         self.viewer = viewer
@@ -72,33 +72,33 @@ class _Rendering:
         self._packed: dict[Encoder, Any] = {}
 
     def pack(self, value: Any, encoder: Encoder) -> Any:
-        """Encode what the function has returned before it can change; gives it back. Where that cannot be sent,
-        `packed` says why."""
+        """Encode and return `value` before the application can change it. If it cannot be encoded, `packed` raises the
+        error."""
         if value is not None:
             with contextlib.suppress(NotSerializable):
                 self._packed[encoder] = encoder.pack(value)
         return value
 
     async def pack_later(self, outcome: Awaitable[Any], encoder: Encoder) -> Any:
-        """As `pack`, once the function has ended."""
+        """Like `pack`, after the function has ended."""
         return self.pack(await outcome, encoder)
 
     def packed(self, encoder: Encoder) -> Any:
-        """Raises NotSerializable."""
+        """Return the encoded result. Raises NotSerializable."""
         if encoder not in self._packed:
             self._packed[encoder] = encoder.pack(self.outcome.result())
         return self._packed[encoder]
 
 
 class _Seat:
-    """One viewer's place: what it is to be called for, and whether it is being called."""
+    """The state of one viewer: what it has to be called for, and whether it is being called."""
 
     __slots__ = ("ahead", "called", "due", "memory", "still", "subscription", "timer", "took", "watching", "woken")
 
     def __init__(self, subscription: Seen) -> None:
         self.subscription = subscription
         self.due = False
-        """Whether something has changed, or it has come to rest, since it was called."""
+        """Whether something has changed, or has come to rest, since the last call."""
         self.still = False
         self.memory: dict[str, Any] = {}
         self.called = False
@@ -106,45 +106,47 @@ class _Seat:
         self.woken = False
         self.timer: asyncio.TimerHandle | None = None
         self.took = 0.0
-        """Seconds that the latest calls have taken, about."""
+        """The estimated duration of a call, in seconds."""
         self.ahead: asyncio.TimerHandle | None = None
-        """Looks at it again when what it is called for would be ready in time."""
+        """Looks at the viewer again when a rendering would be ready just in time."""
 
     @property
     def room(self) -> bool:
-        """Whether it can take a publication."""
+        """Whether the viewer can accept a publication."""
         flow = self.subscription.flow
         return flow is None or flow.window.open
 
     def takes(self, count: int) -> bool:
-        """Whether so many publications may be sent before its page has dealt with any."""
+        """Whether this many publications may be sent before the page has handled any."""
         flow = self.subscription.flow
         return flow is not None and flow.window.room >= count
 
     def rest(self) -> None:
-        """Let the time without a change begin anew, or end for good."""
+        """Cancel the timer that detects that nothing changes any more."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
 
     def look(self) -> None:
-        """It is looked at now, and not later."""
+        """Cancel a pending look: the viewer is looked at now."""
         self.woken = False
         if self.ahead is not None:
             self.ahead.cancel()
             self.ahead = None
 
     def early(self, waiting: int) -> float:
-        """Seconds for which what waits for it keeps its line busy, beyond what a call takes; infinite if unknown."""
+        """Seconds for which waiting messages keep the viewer's line busy, beyond the duration of a call; infinite if
+        unknown."""
         rate = self.subscription.rate
         return waiting / rate - self.took if rate else math.inf
 
 
 class OnDemand:
-    """Calls a function for each viewer of a topic that can take a publication. On the event loop's thread.
+    """Calls a function for each viewer of a topic that can accept a publication. Runs on the event loop's thread.
 
-    A viewer can take one when its window is open and nothing of the topic waits in its queue, or only what its line
-    carries while the function is at work; of a client without `flow`, which has no window, when nothing of it waits.
+    A viewer can accept one when its window is open and nothing of the topic is waiting in its queue, or only as much as
+    its line transmits while the function runs. A client without `flow`, which has no window, can accept one when
+    nothing of the topic is waiting.
 
     Args:
         stage: the topic.
@@ -160,17 +162,17 @@ class OnDemand:
         self._share = share
         self._seats: dict[tuple[object, int], _Seat] = {}
         self._shared: dict[Hashable, _Rendering] = {}
-        """Where viewers share: what was rendered since the last change."""
+        """With `share`: what was rendered since the last change."""
 
     def begin(self, before: OnDemand | None) -> None:
-        """Take over the subscriptions that there are, from the one that it takes the place of."""
+        """Add the existing subscriptions, which are removed from the renderer that this one replaces."""
         for subscription in self._stage.subscriptions:
             if before is not None:
                 before.leave(subscription)
             self.join(subscription)
 
     def join(self, subscription: Seen) -> None:
-        """A subscription has begun, or takes the place of one with another filter."""
+        """A subscription has begun, or replaces one with another filter."""
         key = subscription.session, subscription.id
         seat = self._seats.get(key)
         if seat is None:
@@ -209,8 +211,8 @@ class OnDemand:
         self._wake(seat)
 
     def _wake(self, seat: _Seat) -> None:
-        """Look at a viewer in one of the loop's next turns, outside of whatever call runs now. Rendering may take time:
-        viewers have their turns as their clients have."""
+        """Look at a viewer in one of the next turns of the event loop, outside the current call. Rendering may take
+        time, so clients take turns."""
         if seat.due and not seat.called and not seat.woken:
             seat.woken = True
             rounds().add(seat.subscription.session, partial(self._look_at, seat))
@@ -228,8 +230,8 @@ class OnDemand:
             rendering.outcome.add_done_callback(lambda _: self._finish(seat, subscription, rendering, begun))
 
     def _too_early(self, seat: _Seat) -> bool:
-        """Whether what is called for now would be ready while earlier publications of the topic still wait for the
-        viewer: it is looked at again in time."""
+        """Whether a rendering that starts now would be ready while earlier publications of the topic are still waiting
+        for the viewer. If so, the viewer is looked at again in time."""
         name, queue = self._stage.name, seat.subscription.session.queue
         if not queue.holds(name):
             return False
@@ -245,7 +247,7 @@ class OnDemand:
         return True
 
     def _free(self, seat: _Seat) -> None:
-        """Nothing of the topic waits for its client any more."""
+        """Nothing of the topic is waiting for the client any more."""
         seat.watching = False
         self._wake(seat)
 
@@ -256,7 +258,7 @@ class OnDemand:
         return max(math.floor(quality * STEPS + 1e-9) / STEPS, min(quality, 1 / (2 * STEPS)))
 
     def _render(self, subscription: Seen, viewer: Viewer) -> _Rendering:
-        """Call the function, or have what it gave another viewer."""
+        """Call the function, or reuse what it returned for another viewer."""
         key = _frozen(subscription.filter), viewer.quality, viewer.still
         if self._share and (found := self._shared.get(key)) is not None:
             return found
@@ -275,7 +277,7 @@ class OnDemand:
         return rendering
 
     def _call(self, rendering: _Rendering, encoder: Encoder) -> Any:
-        """On the application's thread."""
+        """Runs on the application's thread."""
         outcome = self.function(rendering.viewer)
         if inspect.isawaitable(outcome):
             return rendering.pack_later(outcome, encoder)
@@ -287,14 +289,15 @@ class OnDemand:
         except RAISED:
             self._failed(rendering)
         finally:
-            rendering.outcome.cancel()  # if the server has stopped meanwhile
+            rendering.outcome.cancel()  # if the server has stopped in the meantime
 
     def _failed(self, rendering: _Rendering) -> None:
         logger.exception("topic %s: %r raised", self._stage.name, self.function)
         rendering.outcome.set_result(None)
 
     def _finish(self, seat: _Seat, subscription: Seen, rendering: _Rendering, begun: float) -> None:
-        """Send a viewer what was rendered, unless its filter has changed, and see whether it is to be called again."""
+        """Send a viewer what was rendered, unless its filter has changed, and check whether it has to be called
+        again."""
         seat.called = False
         seat.took += (monotonic() - begun - seat.took) * SMOOTHING
         if rendering.outcome.cancelled() or not subscription.active:
@@ -315,7 +318,7 @@ class OnDemand:
 
 
 def _frozen(value: Any) -> Hashable:
-    """A filter as something that can be compared and hashed, whatever the order of its conditions."""
+    """Convert a filter to a hashable value that does not depend on the order of its conditions."""
     if isinstance(value, Mapping):
         return tuple(sorted(((name, _frozen(one)) for name, one in value.items()), key=lambda pair: str(pair[0])))
     if isinstance(value, (list, tuple)):

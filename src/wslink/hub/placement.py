@@ -1,4 +1,4 @@
-"""Placement of a server's work: on the event loop that serves clients, in threads, or on the application's thread."""
+"""Where a server's work runs: on the event loop that serves clients, in threads, or on the application's thread."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ T = TypeVar("T")
 
 
 class Placement:
-    """The event loop of a hub, and what runs beside it.
+    """The event loop of a hub, and the threads beside it.
 
     Attributes:
-        work: tasks on the event loop, and the pool of threads.
+        work: tasks on the event loop, and the thread pool.
         executors: see rpc.dispatcher.Service.
-        application: the thread of the application, where that is another than the event loop's; see `attach`.
+        application: the application's own thread, if it is not the event loop's; see `attach`.
     """
 
     lock: threading.RLock
@@ -41,14 +41,16 @@ class Placement:
         self._thread = 0
 
     def bind(self) -> None:
-        """Live on the running event loop and its thread from now on."""
-        with self.lock:  # what other threads deliver meanwhile is for nobody
+        """Use the running event loop and its thread from now on."""
+        with self.lock:  # other threads deliver nothing in the meantime
             self._loop = asyncio.get_running_loop()
             self._thread = threading.get_ident()
+        if self.service.debug:
+            self.work.watch(self._loop, self._thread)
 
     @property
     def is_bound(self) -> bool:
-        """Whether it lives on the running event loop."""
+        """Whether the running event loop is the hub's."""
         return self._loop is asyncio.get_running_loop()
 
     @property
@@ -57,17 +59,17 @@ class Placement:
         return threading.get_ident() == self._thread
 
     def is_application_behind(self) -> bool:
-        """Whether as much waits for the application's own thread as may (LIM-10)."""
+        """Whether the mailbox of the application's own thread is full (LIM-10)."""
         return self.application is not None and self.application.behind >= self.service.limits.max_mailbox
 
     def attach(self, application: ApplicationThread) -> None:
-        """Run what belongs to the application there, from now on: methods that do not say otherwise, handlers, what
-        renders on demand, and its authentication."""
+        """Run what belongs to the application on its own thread: methods without another `run`, handlers, on-demand
+        rendering, and authentication."""
         self.application = application
         self.executors["main"] = application.run
 
     def detach(self) -> None:
-        """Run it on the event loop's thread again: the hub has stopped, and is bound to no event loop."""
+        """Run it on the event loop's thread again. The hub has stopped, and is not bound to an event loop."""
         self.application = None
         self.executors.pop("main", None)
         self._loop, self._thread = None, 0
@@ -76,8 +78,8 @@ class Placement:
         return self.work.spawn(coroutine)
 
     def on_loop(self, function: Callable[[], None]) -> None:
-        """Call `function` on the event loop's thread: at once where that is the caller's, or where there is no other
-        for the application."""
+        """Call `function` on the event loop's thread: at once if the caller is on it, or if the application has no
+        other thread."""
         application = self.application
         if application is None or self.on_its_thread:
             function()
@@ -85,12 +87,12 @@ class Placement:
             application.send(function)
 
     def to_loop(self, function: Callable[[], None]) -> None:
-        """Call `function` on the event loop's thread: at once if that is the caller's, or if there is no event loop."""
+        """Call `function` on the event loop's thread: at once if the caller is on it, or if there is no event loop."""
         if self.on_its_thread or not self._post(function):
             function()
 
     def _post(self, function: Callable[[], None]) -> bool:
-        """Have the event loop call `function` soon; whether there is one, which has not ended."""
+        """Schedule `function` on the event loop. Returns False if there is none, or it has ended."""
         loop = self._loop
         if loop is None:
             return False
@@ -101,14 +103,15 @@ class Placement:
         return True
 
     async def on_loop_await(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Await `coroutine` on the event loop, from there or from that of the application."""
+        """Await `coroutine` on the event loop, from there or from the application's event loop."""
         loop = self._loop
         if self.application is None or loop is None or self.on_its_thread:
             return await coroutine
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
 
     def in_application(self, function: Callable[[], None]) -> None:
-        """Call `function` on the application's thread: at once unless it has one of its own and this is another."""
+        """Call `function` on the application's thread: at once, unless the application has its own thread and this is
+        another one."""
         application = self.application
         if application is None or application.is_current:
             function()
@@ -116,7 +119,7 @@ class Placement:
             application.post(function)
 
     def perform(self, function: Callable[[], Any]) -> Any:
-        """What a function of the application returns, or what gives that once it is awaited."""
+        """Call a function of the application, and return its result, or an awaitable of it."""
         application = self.application
         return function() if application is None else application.run(function)
 
@@ -130,8 +133,8 @@ class Placement:
             self._deliver_to_nobody(deliver)
 
     def _deliver_to_nobody(self, deliver: Callable[[], None]) -> None:
-        """Deliver while there is no event loop: no client comes meanwhile. Where one has ended under its sessions,
-        these cannot be sent anything."""
+        """Deliver while there is no event loop, so no client can connect. If the loop ended before its sessions,
+        nothing can be sent to them."""
         with self.lock:
             if self._loop is None or self._loop.is_closed():
                 with contextlib.nullcontext() if self._loop is None else contextlib.suppress(RuntimeError):

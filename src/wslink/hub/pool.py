@@ -1,4 +1,4 @@
-"""Threads for methods that block."""
+"""A thread pool for methods that block."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Job = tuple["Future[Any]", Callable[[], Any]]
 
 
 def default_threads() -> int:
-    """Threads of a pool unless a number is given: 4 more than there are processors, from 16 to 32."""
+    """The default size of a pool: 4 more than there are processors, from 16 to 32."""
     return max(16, min(32, (os.cpu_count() or 1) + 4))
 
 
 class DaemonPool(ThreadPoolExecutor):
-    """An executor whose threads do not keep the process: those of the standard library are waited for at its end.
+    """An executor with daemon threads: those of the standard library keep the process alive.
 
-    It derives from ThreadPoolExecutor because event loops take no other for their default one, and uses none of it.
+    It derives from ThreadPoolExecutor because event loops require that of their default executor, but uses none of it.
 
     Args:
-        size: threads at most; they are started as they are needed.
+        size: the maximum number of threads. They are started on demand.
     """
 
     def __init__(self, size: int) -> None:
@@ -79,7 +79,7 @@ class DaemonPool(ThreadPoolExecutor):
                     future.set_result(call())
                 except BaseException as error:
                     future.set_exception(error)
-            del job, future, call  # what they hold need not wait for the next one
+            del job, future, call  # release them before waiting for the next job
 
     def _next(self) -> Job | None:
         try:

@@ -1,4 +1,4 @@
-"""Interfaces of the hub to its parts."""
+"""The hub's interfaces to its parts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from wslink.hub.audience import Registry
-from wslink.hub.relay import Relay
+from wslink.hub.cluster import ClusterLink
 from wslink.session.observers import Observers
 from wslink.session.view import SessionView
 
@@ -20,27 +20,27 @@ class Publisher(Registry, Protocol):
     def observers(self) -> Observers: ...
 
     def announce(self, handler: Callable[[Any], Any], subscription: Any, /) -> None:
-        """Run an application's handler, sync or async, with a subscription."""
+        """Run a handler of the application, sync or async, with a subscription."""
 
     def unannounced(self, session: SessionView) -> int:
-        """What of a client's subscriptions waits for the application: the handlers that have not run, and one more for
-        each KiB of their filters."""
+        """How much of a client's subscriptions the application has still to handle: the number of handlers, plus one
+        for each KiB of their filters."""
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
         """Run a coroutine as a task that ends with the server at the latest."""
 
     def perform(self, function: Callable[[], Any]) -> Any:
-        """What a function of the application returns, or what gives that once it is awaited."""
+        """Call a function of the application, and return its result, or an awaitable of it."""
 
     async def on_loop_await(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Await `coroutine` on the event loop."""
 
     def submit(self, deliver: Callable[[], None]) -> None:
-        """Run `deliver` in the order of publishing, on the event loop's thread."""
+        """Run `deliver` on the event loop's thread, in the order of publishing."""
 
     @property
-    def relay(self) -> Relay | None:
-        """What carries publications to other workers; None where there are none."""
+    def cluster(self) -> ClusterLink | None:
+        """The connection to other workers; None if this worker is alone."""
 
     @property
     def max_frame(self) -> int: ...

@@ -8,12 +8,12 @@ from typing import Any, Literal, TypeVar
 
 from wslink.errors import UsageError
 from wslink.hub.audience import Audience, MemberT, Targets
+from wslink.hub.cluster import UNVERSIONED, ClusterLink, Outgoing
 from wslink.hub.filters import Tag, Tags, check_tags
 from wslink.hub.latest import equal_to_itself
 from wslink.hub.ports import Publisher
 from wslink.hub.quality import Rendered
 from wslink.hub.recipients import Recipients
-from wslink.hub.relay import UNVERSIONED, Outgoing, Relay
 from wslink.hub.retained import Retained, RetainedValue
 from wslink.rpc.call import Call, current_call
 from wslink.session.observers import Published
@@ -23,12 +23,13 @@ Delivery = Literal["reliable", "latest"]
 DELIVERIES = ("reliable", "latest")
 
 Check = Callable[[Any, "Tags | None"], None]
-"""Raises UsageError for a payload and tags that are not as a topic declares."""
+"""Raises UsageError for a payload and tags that do not match a topic's declaration."""
 T = TypeVar("T")
 
 
 def slot_of(topic: str, tags: Mapping[str, Tag], key: Hashable) -> Hashable:
-    """What a publication is a newer version of (SUB-13). Raises UsageError for a key that is not hashable."""
+    """Return a value that identifies the publications of which only the newest counts (SUB-13). Raises UsageError if
+    the key is not hashable."""
     if key is None:
         plain = ((name, isinstance(tag, bool), equal_to_itself(tag)) for name, tag in tags.items())
         return (topic, tuple(sorted(plain)))
@@ -39,10 +40,10 @@ def slot_of(topic: str, tags: Mapping[str, Tag], key: Hashable) -> Hashable:
     return (topic, equal_to_itself(key))
 
 
-def _encoders(targets: Targets, relay: Relay | None) -> set[Encoder]:
-    """Those that a publication needs, for clients and for other workers."""
+def _encoders(targets: Targets, cluster: ClusterLink | None) -> set[Encoder]:
+    """The encoders that a publication needs, for clients and for other workers."""
     encoders = {encoder for encoder, _ in targets}
-    return encoders if relay is None else {V2_WITH_ARRAYS, *encoders}
+    return encoders if cluster is None else {V2_WITH_ARRAYS, *encoders}
 
 
 class Publishing(Audience[MemberT]):
@@ -52,17 +53,17 @@ class Publishing(Audience[MemberT]):
         super().__init__(name, publisher)
         self.delivery: Delivery = delivery
         self.shared: bool = True
-        """Whether the clients of other workers get its publications."""
+        """Whether clients of other workers receive its publications."""
         self.retained: Retained | None = None
-        """The newest values, where a new subscriber is sent them (SUB-14)."""
+        """The newest values, if new subscribers are sent them (SUB-14)."""
         self.lane: int | None = None
-        """The lane that its publications wait in; None where their size decides (LANE-2)."""
+        """The lane of its publications; None if it depends on their size (LANE-2)."""
         self.check: Check | None = None  # in debug mode
         self._publisher = publisher
         self._numbers = itertools.count()
 
     def retain(self) -> None:
-        """Keep the newest value of each key from now on."""
+        """Retain the newest value of each key from now on."""
         self.retained = Retained(lambda: self._publisher.max_retained)
 
     def deliver_to(
@@ -73,11 +74,11 @@ class Publishing(Audience[MemberT]):
         slot: Hashable = None,
         tags: Tags | None = None,
     ) -> None:
-        """Send one subscription what was encoded for its session. On the event loop's thread.
+        """Send a payload, encoded for its session, to one subscription. Call it on the event loop's thread.
 
         Args:
-            label: what it was rendered at; None for what says nothing of the quality that fits.
-            slot, tags: see `_slot` and `publish`; None where it is for this subscription whatever its filter.
+            label: what it was rendered at; None if it says nothing about the quality that fits.
+            slot, tags: see `slot_of` and `publish`; None if it is for this subscription, whatever its filter.
         """
         session = subscription.session
         ids = (subscription.id,) if session.subscribing else None
@@ -122,14 +123,14 @@ class Publishing(Audience[MemberT]):
         plain = check_tags(tags) if tags else {}
         if self.check is not None:
             self.check(payload, plain)
-        relay = self._publisher.relay if self.shared else None
-        if relay is None:
+        cluster = self._publisher.cluster if self.shared else None
+        if cluster is None:
             return self._publish(payload, plain, key, to, exclude, None)
-        relay.publishing()
+        cluster.publishing()
         try:
-            return self._publish(payload, plain, key, to, exclude, relay)
+            return self._publish(payload, plain, key, to, exclude, cluster)
         finally:
-            relay.submitted()
+            cluster.submitted()
 
     def _publish(
         self,
@@ -138,30 +139,30 @@ class Publishing(Audience[MemberT]):
         key: Hashable,
         to: Recipients | None,
         exclude: Recipients | None,
-        relay: Relay | None,
+        cluster: ClusterLink | None,
     ) -> int:
         subscriptions = self.subscriptions
         targets = self._targets(subscriptions, plain, to, exclude)
         if self.retained is not None and to is None:
             return self._publish_retained(payload, plain, key, exclude)
-        if not targets and relay is None:
+        if not targets and cluster is None:
             return 0
-        packed = {encoder: encoder.pack(payload) for encoder in _encoders(targets, relay)}
+        packed = {encoder: encoder.pack(payload) for encoder in _encoders(targets, cluster)}
         slot, call = slot_of(self.name, plain, key) if self.delivery == "latest" else None, current_call.get()
-        if relay is not None:
-            relay.publish(self._outgoing(packed, plain, key, slot, to, exclude))
+        if cluster is not None:
+            cluster.publish(self._outgoing(packed, plain, key, slot, to, exclude))
         self._publisher.submit(lambda: self._deliver(packed, targets, subscriptions, plain, slot, call))
         return sum(map(len, targets.values()))
 
     def _publish_retained(self, payload: Any, tags: dict[str, Tag], key: Hashable, exclude: Recipients | None) -> int:
-        """Publish and keep. Who is sent it is found out when it is delivered, so that a subscriber that comes meanwhile
-        gets it once, one way or the other."""
+        """Publish and retain. The recipients are determined on delivery, so that a subscriber that arrives in the
+        meantime receives the value exactly once."""
         encoders = {V2_WITH_ARRAYS, *(one.session.encoder for one in self.subscriptions)}
         packed = {encoder: encoder.pack(payload) for encoder in encoders}
         slot, call = slot_of(self.name, tags, key), current_call.get()
-        relay, version = self._publisher.relay if self.shared else None, UNVERSIONED
-        if relay is not None:
-            version = relay.publish(self._outgoing(packed, tags, key, slot, None, exclude))
+        cluster, version = self._publisher.cluster if self.shared else None, UNVERSIONED
+        if cluster is not None:
+            version = cluster.publish(self._outgoing(packed, tags, key, slot, None, exclude))
         value = RetainedValue(tags, packed, version, key)
 
         def deliver() -> None:
@@ -189,7 +190,7 @@ class Publishing(Audience[MemberT]):
         )
 
     def receive(self, value: RetainedValue, slot: Hashable, to: Recipients | None, exclude: Recipients | None) -> None:
-        """Send this worker's subscribers what another one has published. On the event loop's thread."""
+        """Send this worker's subscribers what another worker has published. Call it on the event loop's thread."""
 
         def deliver() -> None:
             if self.retained is not None and to is None:
@@ -211,10 +212,10 @@ class Publishing(Audience[MemberT]):
         to: Recipients | None = None,
         exclude: Recipients | None = None,
     ) -> int:
-        """Publish as soon as no more than `Limits.max_outbox` bytes wait for any of the recipients, so that a publisher
-        is as fast as its slowest subscriber. See `publish`.
+        """Publish as soon as no more than `Limits.max_outbox` bytes are waiting for each of the recipients, so that the
+        publisher is as fast as its slowest subscriber. See `publish`.
 
-        With "latest" delivery it does not wait, since newer publications replace waiting ones. A client that takes
+        With "latest" delivery it does not wait, since newer publications replace waiting ones. A client that accepts
         nothing for `Limits.stall_timeout` seconds is disconnected and no longer waited for. Await it in the server's
         event loop, or in the application's.
         """

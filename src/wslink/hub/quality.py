@@ -1,29 +1,29 @@
-"""The quality at which to render for one viewer, from what reached its screen and when."""
+"""The quality at which to render for one viewer, based on what reached its screen and when."""
 
 from __future__ import annotations
 
 import msgspec
 
 TARGET_AGE = 0.1
-"""Seconds over the line's own round trip."""
+"""Seconds in addition to the line's own round trip."""
 TARGET_RATE = 30.0
 """Frames per second."""
 LEAST_QUALITY = 0.05
 HEADROOM = 0.9
-"""The part of the targets that is aimed at."""
+"""The fraction of the targets that is aimed at."""
 STEP_DOWN, STEP_UP = 0.25, 1.2
-"""Bounds on what one frame may change."""
+"""Bounds on the change that one frame may cause."""
 GAIN = 0.4
-"""How far one frame moves the quality to where it points; all the way where its load is `FAR` or more."""
+"""How far one frame moves the quality towards its goal; all the way if its load is `FAR` or more."""
 FAR = 2.0
 
 
 class Rendered(msgspec.Struct, frozen=True):
-    """Says of a publication what it was rendered at.
+    """Describes how a publication was rendered.
 
     Attributes:
         quality: from 0 to 1.
-        parts: of how many of its kind it is one.
+        parts: the number of parts that the whole consists of, of which it is one.
     """
 
     quality: float
@@ -31,22 +31,22 @@ class Rendered(msgspec.Struct, frozen=True):
 
 
 class QualityController:
-    """Chooses a quality from 0 to 1 so that frames arrive at a rate and an age.
+    """Chooses a quality from 0 to 1 so that frames reach a target rate and age.
 
-    Each frame that the page has settled tells how much of the targets it used up: the time that its bytes take on the
-    line times `target_rate`, and its age over the line's own delay divided by `target_age`. The larger of the two is
-    its load, and load 1 is what may be. The quality moves towards the one the frame was rendered at divided by its
-    load. A frame carries the quality it was rendered at, so that the delay of the line makes nothing swing.
+    Each settled frame shows how much of the targets it used up: the time that its bytes take on the line times
+    `target_rate`, and its age beyond the line's own delay divided by `target_age`. The larger of the two is its load; a
+    load of 1 meets the targets exactly. The quality moves towards the quality of that frame divided by its load. Each
+    frame carries the quality that it was rendered at, so the line's delay causes no oscillation.
 
-    It reads no clock. Times are seconds, sizes bytes, rates bytes per second.
+    It reads no clock. Times are in seconds, sizes in bytes, rates in bytes per second.
 
     Args:
-        target_age: how old a frame may be when it is drawn, over the line's own delay.
+        target_age: how old a frame may be when it is drawn, beyond the line's own delay.
         target_rate: frames per second to aim at.
 
     Attributes:
         quality: what to render at next, from 0.05 to 1.
-        load: that of the latest frame; above 1 where it missed a target.
+        load: the load of the latest frame; above 1 if it missed a target.
     """
 
     __slots__ = ("load", "quality", "target_age", "target_rate")
@@ -62,10 +62,10 @@ class QualityController:
 
         Args:
             quality: what it was rendered at.
-            size: its bytes; of the whole picture where it is a part of one.
+            size: its bytes, or those of the whole picture if it is a part of one.
             age: from its rendering to the arrival of its acknowledgement.
             line_delay: the line's own round trip.
-            line_rate: what the line carries per second; 0 while unknown.
+            line_rate: the line's rate; 0 while unknown.
         """
         by_age = max(age - line_delay, 0.0) / self.target_age
         by_rate = size * self.target_rate / line_rate if line_rate else 0.0
@@ -73,5 +73,5 @@ class QualityController:
         step = min(max(HEADROOM / self.load if self.load else STEP_UP, STEP_DOWN), STEP_UP)
         goal = min(max(quality * step, LEAST_QUALITY), 1.0)
         if goal > self.quality and step < 1:
-            return  # rendered better than what is asked for now, and still too much: it says nothing about less
+            return  # rendered at a higher quality than the current one: an overload says nothing about the current one
         self.quality += (goal - self.quality) * (1.0 if self.load >= FAR else GAIN)

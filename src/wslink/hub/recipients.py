@@ -1,4 +1,4 @@
-"""Recipients of a publication, in addition to filters."""
+"""Explicit recipients of a publication, in addition to filters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Recipients = str | Addressable
 
 
 def ids_of(recipients: Recipients | None) -> Collection[str] | None:
-    """The ids of the clients; None where nobody in particular is meant. Raises UsageError for what is neither."""
+    """The ids of the recipients; None if there are no explicit ones. Raises UsageError for any other type."""
     if recipients is None:
         return None
     if isinstance(recipients, str):

@@ -1,4 +1,4 @@
-"""Subscriptions as clients request them, and as they are kept."""
+"""Subscriptions as clients request them, and as the hub keeps them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wslink.wire.show import shown
 
 MAX_CHOSEN_WINDOW = 1024
 LEAST_RATE = 0.001
-"""What a client may choose (FLOW-6)."""
+"""The bounds on what a client may choose (FLOW-6)."""
 
 
 class SubscriptionRequest(msgspec.Struct, frozen=True):
@@ -28,10 +28,10 @@ class SubscriptionRequest(msgspec.Struct, frozen=True):
         id: the client's number for it.
         topic: the topic's name, or a pattern.
         filter: the filter; {} for everything.
-        matches: evaluates it.
-        covers: of a pattern, whether it stands for a topic.
-        size: what the filter counts (LIM-7).
-        window, max_rate: what the client chose; None where it did not.
+        matches: evaluates the filter.
+        covers: for a pattern, tells whether a topic matches it.
+        size: the size of the filter (LIM-7).
+        window, max_rate: what the client chose; None by default.
     """
 
     id: int
@@ -45,18 +45,18 @@ class SubscriptionRequest(msgspec.Struct, frozen=True):
 
     @property
     def request(self) -> dict[str, Any]:
-        """The request that `parse_request` parses into this."""
+        """The request that `parse_request` parses to this."""
         chosen = {"window": self.window, "max_rate": self.max_rate}
         return {"subscription": self.id, "topic": self.topic, "filter": dict(self.filter), **chosen}
 
 
 class Held:
-    """A client's subscription: to a topic, or to those that its pattern stands for.
+    """A client's subscription to a topic, or to the topics that match its pattern.
 
     Attributes:
-        asked: what the client asked for.
-        parts: what it has of each topic, by the topic's name.
-        flow: shared by them; None for a client that acknowledges nothing.
+        asked: the client's request.
+        parts: the subscriptions to single topics, by the topic's name.
+        flow: shared by them; None for a client that does not acknowledge.
     """
 
     __slots__ = ("asked", "flow", "parts")
@@ -91,7 +91,7 @@ def parse_request(request: Mapping[str, Any], limits: Limits) -> SubscriptionReq
     id_ = subscription_id(request.get("subscription"))
     window, max_rate = _window(request.get("window")), _max_rate(request.get("max_rate"))
     size = filter_size(definition) if isinstance(definition, Mapping) else 0
-    if size > limits.max_filter_size:  # before it costs what a filter costs
+    if size > limits.max_filter_size:  # checked before compiling, which is expensive
         raise InvalidParams(f"a filter is over max_filter_size ({limits.max_filter_size})")
     matches = compile_filter(definition, limits)
     pattern = is_pattern(topic)
@@ -104,7 +104,7 @@ def parse_request(request: Mapping[str, Any], limits: Limits) -> SubscriptionReq
 
 
 def subscription_id(id_: Any) -> int:
-    """The id of a subscription. Raises InvalidParams."""
+    """Check the id of a subscription. Raises InvalidParams."""
     if type(id_) is not int or not 0 < id_ < 2**32:
         raise InvalidParams(f"a subscription's id must be an integer from 1 to 2^32-1, not {shown(id_)}")
     return id_

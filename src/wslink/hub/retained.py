@@ -1,4 +1,4 @@
-"""The newest values of a topic, for subscribers that come later."""
+"""The newest values of a topic, for later subscribers."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from wslink.hub.audience import Member
+from wslink.hub.cluster import UNVERSIONED, Version
 from wslink.hub.filters import Tag
-from wslink.hub.relay import UNVERSIONED, Version
 from wslink.wire.codec import V2_WITH_ARRAYS, Encoder
 
 
 class RetainedValue:
-    """A payload that was encoded when it was published, for whatever kind of client comes.
+    """A payload that was encoded when it was published, for any kind of client.
 
     Args:
-        tags: those that it was published with.
-        packed: what it was encoded to, by the encoder; V2_WITH_ARRAYS is one of these.
-        version: how new it is, where several workers publish.
-        key: what the publisher gave as the key.
+        tags: the publication's tags.
+        packed: the encoded payload by encoder, including V2_WITH_ARRAYS.
+        version: how new it is, if several workers publish.
+        key: the key that the publisher passed.
     """
 
     __slots__ = ("_packed", "key", "tags", "version")
@@ -37,7 +37,7 @@ class RetainedValue:
         self._packed = packed
 
     def packed(self, encoder: Encoder) -> Any:
-        """What `encoder` makes of the payload. Raises NotSerializable."""
+        """The payload as `encoder` encodes it. Raises NotSerializable."""
         found = self._packed.get(encoder)
         if found is None:
             payload = V2_WITH_ARRAYS.unpack(self._packed[V2_WITH_ARRAYS])
@@ -46,10 +46,11 @@ class RetainedValue:
 
 
 class Retained:
-    """The newest value of each key of one topic. Values may be kept from any thread.
+    """The newest value of each key of one topic. Thread-safe.
 
     Args:
-        limit: how many keys may be kept (LIM-17, `max_retained`); those that were published longest ago go first.
+        limit: how many keys may be kept (LIM-17, `max_retained`). Those that were published longest ago are dropped
+            first.
     """
 
     def __init__(self, limit: Callable[[], int]) -> None:
@@ -61,12 +62,12 @@ class Retained:
         return len(self._values)
 
     def values(self) -> list[RetainedValue]:
-        """Those of this moment, oldest first."""
+        """A snapshot, oldest first."""
         with self._lock:
             return list(self._values.values())
 
     def keep(self, key: Hashable, value: RetainedValue) -> None:
-        """Keep `value` in place of the one of that key, unless that is newer."""
+        """Keep `value` in place of the one with that key, unless that is newer."""
         with self._lock:
             older = self._values.get(key)
             if older is not None and older.version > value.version:
@@ -77,8 +78,8 @@ class Retained:
                 del self._values[next(iter(self._values))]
 
     def new_to(self, member: Member, before: Member | None) -> list[tuple[Hashable, RetainedValue]]:
-        """What a new subscription is sent, oldest first: what its filter matches, and that of the one `before`, which
-        it takes the place of, does not."""
+        """The values for a new subscription, oldest first: those that match its filter, but not that of the
+        subscription `before` that it replaces."""
         with self._lock:
             values = list(self._values.items())
         return [

@@ -1,20 +1,22 @@
-"""Work for many clients, spread over turns of the event loop: others wait no longer than one piece of it takes."""
+"""Work for many clients, spread over turns of the event loop, so that others wait no longer than one piece of it
+takes."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-import weakref
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
 
+from wslink.per_loop import per_loop
+
 TURN = 0.004
-"""Seconds of a turn of the event loop after which the rest waits for the next one."""
+"""Seconds per turn of the event loop. The rest waits for the next turn."""
 
 
 class Rounds:
-    """Calls functions soon, for each client one after the other, and for all clients in rounds: with one each."""
+    """Calls functions soon, in rounds: one function of each client per round."""
 
     def __init__(self) -> None:
         self._clients: deque[object] = deque()
@@ -22,7 +24,7 @@ class Rounds:
         self._scheduled = False
 
     def add(self, client: object, function: Callable[[], None]) -> None:
-        """Call `function` in one of the event loop's next turns, in a context of its own."""
+        """Call `function` in one of the next turns of the event loop, in a new context."""
         functions = self._waiting.get(client)
         if functions is not None:
             functions.append(function)
@@ -40,7 +42,7 @@ class Rounds:
         self._scheduled = False
         end = monotonic() + TURN
         try:
-            for _ in range(sum(map(len, self._waiting.values()))):  # what these add waits for the next turn
+            for _ in range(sum(map(len, self._waiting.values()))):  # functions that these add wait for the next turn
                 contextvars.Context().run(self._next())
                 if monotonic() > end:
                     break
@@ -48,7 +50,7 @@ class Rounds:
             self._schedule()
 
     def _next(self) -> Callable[[], None]:
-        """The function whose turn it is; that client's next one comes after those of the others."""
+        """The next function. If its client has more, they come after those of the others."""
         client = self._clients.popleft()
         functions = self._waiting[client]
         function = functions.popleft()
@@ -59,13 +61,7 @@ class Rounds:
         return function
 
 
-_rounds: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Rounds] = weakref.WeakKeyDictionary()
-
-
+@per_loop
 def rounds() -> Rounds:
-    """Those of the running event loop."""
-    loop = asyncio.get_running_loop()
-    found = _rounds.get(loop)
-    if found is None:
-        found = _rounds[loop] = Rounds()
-    return found
+    """The rounds of the running event loop."""
+    return Rounds()

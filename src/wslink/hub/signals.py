@@ -1,4 +1,4 @@
-"""Signals that end a server, handled by this process alone and given back afterwards."""
+"""Handlers for the signals that end a server, for this process only, and restored afterwards."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from typing import Any
 from wslink.hub.early_signals import EarlySignals
 
 STOP = (signal.SIGINT, signal.SIGTERM)
-"""What stops a server."""
+"""The signals that stop a server."""
 
 
 class Signals:
-    """Handlers of signals in an event loop.
+    """Signal handlers in an event loop. Several may handle the same signals: each is called.
 
-    A process that is forked from this one (by `multiprocessing`, or `os.fork`) gets the handlers of before: asyncio's
-    own would do nothing there, and on Python 3.10 and 3.11 its signals would be reported to this process.
+    A process that is forked from this one (by `multiprocessing` or `os.fork`) gets the previous handlers: asyncio's own
+    would have no effect there, and on Python 3.10 and 3.11 would report its signals to this process.
     """
 
     def __init__(self) -> None:
         self._before: dict[signal.Signals, Any] = {}
+        self._handler: Callable[[], None]
         self._loop: asyncio.AbstractEventLoop | None = None
         self._early: EarlySignals | None = None
 
@@ -35,18 +36,19 @@ class Signals:
         numbers: tuple[signal.Signals, ...] = STOP,
         early: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        """Call `handler` at each of `numbers`. From inside the running event loop.
+        """Call `handler` for each of the signals `numbers`. Call it inside the running event loop. On Windows and
+        outside the main thread it does nothing: the application's own handling stays in place.
 
         Args:
-            early: the event loop of another thread, on which it is called before, while this one is busy.
-
-        Nothing on Windows and outside of the main thread, where the application's own handling stays.
+            early: the event loop of another thread, on which it is called first while this one is busy.
         """
         loop = self._loop = asyncio.get_running_loop()
+        self._handler = handler
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             for number in numbers:
-                before = signal.getsignal(number)
-                loop.add_signal_handler(number, handler)
+                others = _others(loop, number)
+                before = others[0]._before[number] if others else signal.getsignal(number)
+                loop.add_signal_handler(number, _arrived, loop, number)
                 self._before[number] = before
         if self._before:
             _handled.add(self)
@@ -55,13 +57,13 @@ class Signals:
                 self._early.start()
 
     def restore(self) -> None:
-        """Give the signals back to who handled them before. From inside an event loop; from that of another thread it
-        is done once the one that handles them comes to it."""
+        """Restore the previous handlers. Call it inside an event loop. From that of another thread, it is scheduled on
+        the event loop that handles the signals."""
         loop = self._loop
         if loop is None or asyncio.get_running_loop() is loop:
             self._restore()
         else:
-            with contextlib.suppress(RuntimeError):  # it has ended, and given them back
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and restored them
                 loop.call_soon_threadsafe(self._restore)
 
     def _restore(self) -> None:
@@ -69,14 +71,16 @@ class Signals:
         if self._early is not None:
             self._early.stop()
             self._early = None
+        loop = asyncio.get_running_loop()
+        self._before = {number: before for number, before in self._before.items() if not _others(loop, number)}
         for number in self._before:
-            asyncio.get_running_loop().remove_signal_handler(number)
+            loop.remove_signal_handler(number)
         self._reset()
 
     def _reset(self) -> None:
         before, self._before = self._before, {}
         for number, handler in before.items():
-            if handler is not None:  # one that was not installed by Python cannot be put back
+            if handler is not None:  # a handler that was not installed by Python cannot be restored
                 with contextlib.suppress(ValueError):
                     signal.signal(number, handler)
 
@@ -84,11 +88,21 @@ class Signals:
 _handled: weakref.WeakSet[Signals] = weakref.WeakSet()
 
 
+def _others(loop: asyncio.AbstractEventLoop, number: signal.Signals) -> list[Signals]:
+    """Those that handle a signal on an event loop now."""
+    return [one for one in list(_handled) if one._loop is loop and number in one._before]
+
+
+def _arrived(loop: asyncio.AbstractEventLoop, number: signal.Signals) -> None:
+    for one in _others(loop, number):
+        one._handler()
+
+
 _held = threading.local()  # a mask belongs to a thread
 
 
 def _before_fork() -> None:
-    """Hold signals back while the new process still has this one's handlers."""
+    """Block signals while the new process still has this one's handlers."""
     _held.mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOP if _handled else ())
 
 
@@ -97,7 +111,7 @@ def _after_fork() -> None:
 
 
 def _forget() -> None:
-    """In a process that was forked: the handlers of before, and no word to the process that it was forked from."""
+    """In a forked process: restore the previous handlers, and stop writing signals to the parent's descriptor."""
     if _handled:
         with contextlib.suppress(ValueError):
             signal.set_wakeup_fd(-1)

@@ -1,4 +1,4 @@
-"""The topics of one server, and who has subscribed to them."""
+"""The topics of one server, and the subscriptions to them."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ logger: logging.Logger = logging.getLogger("wslink")
 
 
 class Subscriptions(TopicRegistry):
-    """The subscriptions of every client (session.features.subscribe.Subscribable).
+    """The subscriptions of all clients (session.features.subscribe.Subscribable).
 
     Args:
         publisher, open_topics: see TopicRegistry.
         limits: see Limits (LIM-7).
-        authorization: decides what each client may be sent.
+        authorization: decides what each client may receive.
     """
 
     def __init__(self, publisher: Publisher, limits: Limits, open_topics: bool, authorization: Authorization) -> None:
         super().__init__(publisher, open_topics)
         self.limits = limits
         self._authorization = authorization
-        # By the client's number; those that a released client has by implication, by the topic's name.
+        # By the client's number. The implied subscriptions of released clients are keyed by topic name.
         self._of: dict[SessionView, dict[int | str, Held]] = {}
         self._sizes: dict[SessionView, int] = {}
-        """What their filters count (LIM-7, `max_filter_size`)."""
+        """The total size of a client's filters (LIM-7, `max_filter_size`)."""
 
     def __contains__(self, session: object) -> bool:
         return session in self._of
 
     def join(self, session: SessionView) -> None:
-        """A client has come. A released one is subscribed to every topic."""
+        """A client has connected. A released one is subscribed to every topic."""
         self._of[session] = {}
         self._sizes[session] = 0
         if not session.subscribing:
@@ -55,13 +55,13 @@ class Subscriptions(TopicRegistry):
                     self._imply(session, topic)
 
     def announce(self, session: SessionView) -> None:
-        """Tell publishers of the subscriptions that a released client has from the start."""
+        """Notify publishers of the implied subscriptions of a released client."""
         for held in list(self._of.get(session, {}).values()):  # a handler may end the session
             for subscription in list(held.parts.values()):
                 subscription.topic.announce(subscription)
 
     def leave(self, session: SessionView) -> list[Subscription]:
-        """A client has gone: its subscriptions, still to be ended."""
+        """A client has gone. Returns its subscriptions, which have still to be ended."""
         del self._sizes[session]
         return [part for held in self._of.pop(session).values() for part in held.parts.values()]
 
@@ -82,7 +82,7 @@ class Subscriptions(TopicRegistry):
             new = mine[asked.id] = Held(asked, old.flow if old is not None else self._flow(session, asked))
             before = old.parts if old is not None else {}
             begun = [(self._begin(session, new, *one, before.get(one[0].name)), one[0].name) for one in topics]
-        for name in before.keys() - new.parts.keys():  # what the application allows has changed
+        for name in before.keys() - new.parts.keys():  # the application's authorization has changed
             self.end(before[name])
 
         def announce() -> None:
@@ -92,12 +92,12 @@ class Subscriptions(TopicRegistry):
         return announce
 
     def requests(self, session: SessionView) -> list[dict[str, Any]]:
-        """What a client asked for, as `subscribe` takes it."""
+        """A client's requests, as `subscribe` accepts them."""
         return [held.asked.request for held in self._of.get(session, {}).values()]
 
     def restore(self, session: SessionView, requests: Iterable[Mapping[str, Any]]) -> Callable[[], None]:
-        """Make the subscriptions of a session again that was another worker's, and has been sent what is retained;
-        returns what to do then. Those that are not allowed here end."""
+        """Restore the subscriptions of a session from another worker, which has been sent what is retained. Returns a
+        function to call afterwards. Subscriptions that are not allowed here end."""
         for request in requests:
             self._restore(session, request)
 
@@ -115,7 +115,7 @@ class Subscriptions(TopicRegistry):
             logger.warning("client %s loses a subscription: %s", session.client_id, error.message)
 
     def _check(self, asked: SubscriptionRequest, old: Held | None, mine: Mapping[int | str, Held]) -> None:
-        """Whether a client may have one more subscription, or replace its filter."""
+        """Check whether a client may have one more subscription, or replace its filter."""
         limits = self.limits
         if old is not None and old.topic != asked.topic:
             topics = f"{old.topic!r}, and cannot change to {shown(asked.topic)}"
@@ -128,7 +128,7 @@ class Subscriptions(TopicRegistry):
                 raise LimitExceeded(f"over max_patterns ({limits.max_patterns}) subscriptions to patterns")
 
     def _topics_of(self, session: SessionView, asked: SubscriptionRequest) -> list[tuple[Topic, Narrowed]]:
-        """The topics that a client is subscribed to, each with what it is sent of it."""
+        """The topics that a request covers, each with what the client may receive of it."""
         if asked.covers is not None:
             known = [topic for name, topic in self.topics.items() if topic.declared and asked.covers(name)]
             found = [(topic, self._allowed(session, asked, topic.name)) for topic in known]
@@ -140,7 +140,7 @@ class Subscriptions(TopicRegistry):
         return [(topic, allowed)] if allowed is not None else []
 
     def _allowed(self, session: SessionView, asked: SubscriptionRequest, topic: str) -> Narrowed | None:
-        """What a client's filter comes to, or None where it may not subscribe at all (AUTH-2, AUTH-3)."""
+        """Restrict a client's filter by its authorization; None if it may not subscribe (AUTH-2, AUTH-3)."""
         own = Narrowed(asked.filter, asked.matches)
         if not self._authorization.active or session.client is None:
             return own
@@ -148,14 +148,14 @@ class Subscriptions(TopicRegistry):
         return own.within(*allowed) if allowed is not None else None
 
     def _flow(self, session: SessionView, asked: SubscriptionRequest) -> SubscriptionFlow | None:
-        if session.flow is None or asked.covers is not None:  # publications that have no window may name a pattern's
+        if session.flow is None or asked.covers is not None:  # a pattern's publications may have no window
             return None
         return SubscriptionFlow(session.flow, session.flow.open_window(asked.id, asked.window, asked.max_rate))
 
     def _begin(
         self, session: SessionView, held: Held, topic: Topic, allowed: Narrowed, old: Subscription | None
     ) -> Subscription:
-        """Let one topic's part of a subscription take effect. Under the lock."""
+        """Activate one topic's part of a subscription. Call it with the lock held."""
         new = Subscription(held.id, session, topic, dict(allowed.definition), allowed.matches, held.covers is not None)
         new.flow = held.flow
         held.parts[topic.name] = new
@@ -177,7 +177,7 @@ class Subscriptions(TopicRegistry):
         return str(held.topic)
 
     def observe(self, session: SessionView, id_: int, settled: Settled) -> None:
-        """A client has dealt with a publication (FLOW-5)."""
+        """A client has handled a publication (FLOW-5)."""
         held = self._of.get(session, {}).get(id_)
         if held is not None and held.flow is not None:
             held.flow.observe(settled)
@@ -188,7 +188,7 @@ class Subscriptions(TopicRegistry):
         return self.topics[topic].delivery if topic in self.topics else "mixed"
 
     def end(self, subscription: Subscription) -> None:
-        """End a subscription, and its topic if nobody but subscribers ever named it."""
+        """End a subscription. Its topic ends, too, if only subscribers ever named it."""
         topic, session = subscription.topic, subscription.session
         if session.flow is not None:
             _withdraw(session, topic.name, subscription.id, lambda tags: False)
@@ -201,7 +201,7 @@ class Subscriptions(TopicRegistry):
         topic.announce_end(subscription)
 
     def _declared(self, topic: Topic) -> None:
-        # Not sooner: of topics that clients alone have named there may be very many, and nothing is published on them.
+        # Not earlier: clients may name any number of topics, on which nothing is published.
         for session in self._of:
             if not session.subscribing:
                 self._imply(session, topic)
@@ -209,7 +209,7 @@ class Subscriptions(TopicRegistry):
                 self._extend(session, topic)
 
     def _imply(self, session: SessionView, topic: Topic) -> None:
-        """Subscribe a released client, which cannot do so itself, to all of a topic (ORD-4) that it may have."""
+        """Subscribe a released client, which cannot do so itself, to a topic as far as it is authorized (ORD-4)."""
         asked = SubscriptionRequest(IMPLIED, topic.name, {}, everything, None)
         allowed = self._allowed(session, asked, topic.name)
         if allowed is not None:
@@ -220,7 +220,7 @@ class Subscriptions(TopicRegistry):
             topic.add(part)
 
     def _extend(self, session: SessionView, topic: Topic) -> None:
-        """Subscribe a client to a new topic that its patterns stand for (SUB-19)."""
+        """Subscribe a client to a new topic that matches its patterns (SUB-19)."""
         for held in self._of[session].values():
             if held.covers is not None and held.covers(topic.name):
                 allowed = self._allowed(session, held.asked, topic.name)
@@ -234,12 +234,13 @@ class Subscriptions(TopicRegistry):
         if self.open_topics and isinstance(name, str) and is_topic(name):
             return self._make_topic(name, "reliable")
         known = ", ".join(sorted(self.topics)[:20]) or "none"
-        told = "" if self._authorization.active else f"; topics: {known}"  # it may not be the client's to know
+        told = "" if self._authorization.active else f"; topics: {known}"  # the client may not be allowed to know them
         raise InvalidParams(f"there is no topic {shown(name)}{told}")
 
 
 def _withdraw(session: SessionView, topic: str, id_: int, matches: Predicate) -> None:
-    """Take back what waits for one subscription of a client with `flow` alone and does not match any more."""
+    """Drop waiting publications that are only for this subscription and no longer match. Only for clients with
+    `flow`."""
     if session.flow is not None:
         alone = (id_,)
         session.queue.withdraw(

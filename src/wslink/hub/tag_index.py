@@ -12,16 +12,16 @@ T = TypeVar("T", bound=Hashable)
 
 LARGEST_LEVEL = 64
 SMALLEST_LEVEL = -64
-"""Of the grids in which ranges of numbers are held: powers of two, the widths of their cells."""
+"""The levels of the grids that hold ranges of numbers: the width of a cell is 2 to the power of its level."""
 PRECISION = 2.0**-40
-"""Of a number, the least width of a cell that holds it: so a cell's number is exact."""
+"""The minimum width of a cell, relative to the numbers in it, so that cell numbers are exact."""
 
 
 class Place(Generic[T]):
-    """Items under keys. `find` gives those whose condition a tag's value could fulfil.
+    """Items by key. `find` returns those whose condition a tag's value could fulfil.
 
     Attributes:
-        rank: what finds fewest goes first.
+        rank: the most selective places have the lowest rank.
     """
 
     rank: int = 0
@@ -34,7 +34,7 @@ class Place(Generic[T]):
         return bool(self._items)
 
     def population(self, key: Any) -> int:
-        """The items that are found with one of `key`."""
+        """How many items are found together with one of `key`."""
         return len(self._items.get(key, ()))
 
     def add(self, key: Any, item: T) -> None:
@@ -57,21 +57,21 @@ class Place(Generic[T]):
         raise NotImplementedError
 
     def _opened(self, key: Any) -> None:
-        """The first item has come under `key`."""
+        """The first item was added for `key`."""
 
     def _closed(self, key: Any) -> None:
-        """The last one has gone."""
+        """The last item was removed for `key`."""
 
 
 class Values(Place[T]):
-    """Under the values that are asked for, as (kind, value)."""
+    """Keys are the required values, as (kind, value)."""
 
     def find(self, tag: Any) -> Iterator[T]:
         yield from self._items.get((kind(tag), tag), ())
 
 
 class Present(Place[T]):
-    """Under nothing: for conditions that nearly every value could fulfil."""
+    """There is one key: for conditions that nearly every value could fulfil."""
 
     rank = 2
 
@@ -80,7 +80,7 @@ class Present(Place[T]):
 
 
 class _Counted(Place[T]):
-    """Under keys of several sorts, each of which a tag is looked up in."""
+    """Keys belong to several sorts, in each of which a tag is looked up."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class _Counted(Place[T]):
 
 
 class Prefixes(_Counted[T]):
-    """Under strings that a tag begins with; a sort is a length."""
+    """Keys are the prefixes of a tag. The sort of a key is its length."""
 
     def _sort(self, key: Any) -> int:
         return len(key)
@@ -113,11 +113,11 @@ class Prefixes(_Counted[T]):
 
 
 class Cells(_Counted[T]):
-    """Ranges of numbers, under the one or two cells of a grid that they lie in.
+    """Ranges of numbers. Keys are the one or two cells of a grid that they lie in.
 
-    The grid's cells are wider than the range, at most twice: what is found in a cell covers much of it, so that a
-    number meets few ranges that it is not in. A sort is a level, the power of two that is the width; ranges of all
-    widths have few.
+    A grid's cells are wider than the range, by a factor of 2 at most. The range covers much of the cell, so that a
+    number finds few ranges that do not contain it. The sort of a key is its level, that is, the power of two that is
+    the width; even for ranges of all widths there are few levels.
     """
 
     def _sort(self, key: Any) -> int:
@@ -132,11 +132,11 @@ class Cells(_Counted[T]):
 
 
 class Bounds(Place[T]):
-    """Under the one bound that a range of strings or numbers has, which one `kind` says.
+    """Keys are the single bounds of ranges of strings or numbers.
 
     Args:
         kind: str or float.
-        lower: whether the bound is the least value, or the greatest.
+        lower: whether the bounds are lower ones.
     """
 
     rank = 1
@@ -164,8 +164,8 @@ class Bounds(Place[T]):
 
 
 def cells(low: Any, high: Any) -> tuple[tuple[int, int], ...] | None:
-    """The cells that the numbers from `low` to `high` are in; none where there are no such numbers, None where no grid
-    holds them."""
+    """The cells that contain the numbers from `low` to `high`; none if there are no such numbers, None if no grid can
+    hold them."""
     if high < low:
         return ()
     try:
@@ -184,7 +184,7 @@ def cells(low: Any, high: Any) -> tuple[tuple[int, int], ...] | None:
 def _cell(value: Any, level: int) -> int | None:
     try:
         return math.floor(math.ldexp(float(value), -level))
-    except (OverflowError, ValueError):  # it is in no cell in use, or not a number
+    except (OverflowError, ValueError):  # out of range, or not a number
         return None
 
 
@@ -192,7 +192,7 @@ _KINDS: dict[type, type] = {str: str, int: float, float: float, bool: bool}
 
 
 def kind(value: Any) -> type | None:
-    """str, float (for every number), bool, or None for what cannot be a tag."""
+    """The kind of a tag's value: str, float (for every number) or bool; None for what cannot be a tag."""
     found = _KINDS.get(type(value))
     if found is not None:
         return found

@@ -1,4 +1,4 @@
-"""Shares of a pool of threads: what one client asks for does not keep another's calls waiting."""
+"""Fair use of a thread pool: one client's calls do not block those of another."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ Outcome = tuple[Any, BaseException | None]
 
 
 class SharedThreads:
-    """Runs functions in threads, those of each client within its share, the clients in turn.
+    """Runs functions in threads, those of each client within its share, taking turns among clients.
 
-    A client has at most three quarters of the threads. One of whose functions none runs may begin one at once: for
-    that there are as many threads again. Call it on the event loop's thread.
+    A client may use at most three quarters of the threads. A client that has no function running may start one at once:
+    for that purpose there are twice as many threads. Use it on the event loop's thread.
 
     Args:
-        pool: makes the executor, of so many threads, when the first function runs.
-        size: threads.
+        pool: creates the executor with the given number of threads, when the first function runs.
+        size: the number of threads.
     """
 
     def __init__(self, pool: Callable[[int], Executor], size: int) -> None:
@@ -28,10 +28,10 @@ class SharedThreads:
         self._share = max(1, size * 3 // 4)
         self._running: dict[Hashable, int] = {}
         self._total = 0
-        self._waiting: dict[Hashable, Jobs] = {}  # the client whose turn it is first
+        self._waiting: dict[Hashable, Jobs] = {}  # the next client first
 
     def run(self, client: Hashable, function: Callable[[], Any]) -> asyncio.Future[Any]:
-        """Run `function` for `client`. What is cancelled before it has begun never begins."""
+        """Run `function` for `client`. If it is cancelled before it has begun, it never runs."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if client not in self._waiting and self._may_begin(client):
             self._begin(client, future, function)
@@ -41,7 +41,7 @@ class SharedThreads:
         return future
 
     def shutdown(self) -> None:
-        """Begin nothing any more. Functions that run are not waited for."""
+        """Start no more functions. Running ones are not waited for."""
         for jobs in self._waiting.values():
             for future in jobs:
                 future.cancel()
@@ -49,7 +49,7 @@ class SharedThreads:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _forget(self, client: Hashable, future: asyncio.Future[Any]) -> None:
-        """A function will not begin any more, or has ended."""
+        """A function has ended, or will not begin."""
         jobs = self._waiting.get(client, {})
         if jobs.pop(future, None) is not None and not jobs:
             del self._waiting[client]
@@ -80,7 +80,7 @@ class SharedThreads:
         self._begin_next()
 
     def _begin_next(self) -> None:
-        """Begin what there is room for, the clients in turn."""
+        """Start as many functions as possible, taking turns among clients."""
         for client in list(self._waiting):
             jobs = self._waiting.pop(client)
             future = next((future for future in jobs if not future.done()), None)
@@ -93,7 +93,8 @@ class SharedThreads:
 
 
 def _outcome(function: Callable[[], Any]) -> Outcome:
-    """What `function` returns, or what it raises: futures take no StopIteration, and threads end at SystemExit."""
+    """Return the result of `function`, or its exception: futures do not accept StopIteration, and SystemExit ends
+    threads."""
     try:
         return function(), None
     except StopIteration as error:

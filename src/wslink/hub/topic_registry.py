@@ -14,6 +14,7 @@ from wslink.hub.recipients import Recipients
 from wslink.hub.topic_types import TopicTypes
 from wslink.hub.topics import Topic
 from wslink.rpc.priority import Priority, lane_of
+from wslink.rpc.redefinition import is_interactive
 
 logger: logging.Logger = logging.getLogger("wslink")
 
@@ -22,8 +23,8 @@ class TopicRegistry:
     """Topics by name.
 
     Args:
-        publisher: what topics ask of their server.
-        open_topics: whether clients may subscribe to any topic, for applications that publish without declaring
+        publisher: the topics' interface to their server.
+        open_topics: whether clients may subscribe to any topic, for applications that publish without declaring topics
             (SUB-7).
     """
 
@@ -31,26 +32,26 @@ class TopicRegistry:
         self.open_topics: bool = open_topics
         self.topics: dict[str, Topic] = {}
         self.revision: int = 0
-        """Counts the topics that were declared, and what they declare."""
+        """Changes when a topic is declared, or what it declares changes."""
         self._checks_types = False
         self._latest: dict[str, str] = {}
         self._publisher = publisher
         self._lock = publisher.lock
 
     def allow_any_topic(self) -> None:
-        """Let clients subscribe to topics that nobody declared (SUB-7)."""
+        """Let clients subscribe to undeclared topics (SUB-7)."""
         self.open_topics = True
 
     def check_types(self, on: bool) -> None:
-        """Check what is published against what its topic declares, or no longer: in debug mode."""
+        """Enable or disable the check of publications against what their topic declares (debug mode)."""
         with self._lock:
             self._checks_types = on
             for topic in self.topics.values():
                 topic.check = topic.types.check if on and topic.types is not None else None
 
     def deliver_latest(self, topics: Mapping[str, str]) -> None:
-        """Let only the newest publication of these topics wait, per value of an entry of the payload where one is
-        named, unless the application has made them otherwise."""
+        """Use "latest" delivery for these topics, with the named entry of the payload as the key, unless the
+        application has created them with another delivery."""
         for name, entry in topics.items():
             known = self.topics.get(name)
             if known is not None and known.declared and known.delivery != "latest":
@@ -60,7 +61,7 @@ class TopicRegistry:
             self._latest[name] = entry
 
     def publish(self, topic: str, payload: Any, to: Recipients | None, exclude: Recipients | None) -> int:
-        """Publish on a topic of any delivery, made if there is none; see Topic.publish."""
+        """Publish on a topic of any delivery, which is created on first use; see Topic.publish."""
         entry = self._latest.get(topic) if self._latest else None
         key = key_in(payload, entry) if entry else None
         return self.open_topic(topic).publish(payload, key=key, to=to, exclude=exclude)
@@ -73,13 +74,14 @@ class TopicRegistry:
         priority: Priority | None = None,
         types: TopicTypes | None = None,
     ) -> Topic:
-        """The topic `name`, made if there is none. From any thread.
+        """Return the topic `name`, which is created on first use. May be called from any thread.
 
         Args:
-            retain, priority, types: see App.topic; None where nothing is said of it.
+            retain, priority, types: see App.topic; None if not specified.
 
         Raises:
-            UsageError: if it exists with another delivery, or what is given otherwise.
+            UsageError: the topic exists with a different delivery, or different arguments. Types may change in a
+                notebook, where running a cell again creates new classes.
         """
         lane = lane_of(f"topic {name!r}", priority)
         with self._lock:
@@ -90,7 +92,7 @@ class TopicRegistry:
                 if retain:
                     topic.retain()
                 self._declared(topic)
-            if types is not None and topic.types is None:
+            if types is not None and (topic.types is None or (types != topic.types and is_interactive())):
                 topic.types, topic.check = types, types.check if self._checks_types else None
                 self.revision += 1
         if topic.delivery != delivery:
@@ -104,7 +106,7 @@ class TopicRegistry:
         return topic
 
     def open_topic(self, name: str) -> Topic:
-        """The topic `name`, of any delivery, made if there is none. From any thread."""
+        """Return the topic `name`, of any delivery, which is created on first use. May be called from any thread."""
         topic = self.topics.get(name)
         if topic is not None and topic.declared:
             return topic
@@ -117,4 +119,4 @@ class TopicRegistry:
         return topic
 
     def _declared(self, topic: Topic) -> None:
-        """The server has named a topic for the first time. Under the lock."""
+        """The server has declared a topic. Called with the lock held."""

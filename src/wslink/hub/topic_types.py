@@ -1,4 +1,4 @@
-"""The types that a topic declares: of its payload, and of the tags that filters see."""
+"""The declared types of a topic: of its payloads, and of its tags."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class TopicTypes:
 
     Args:
         topic: its name.
-        payload: a type hint; None where nothing is said of it.
-        tags: a TypedDict or dataclass, with a field for each tag; None where nothing is said of them.
-        doc: what the topic is for.
+        payload: a type hint; None if not declared.
+        tags: a TypedDict or dataclass with a field for each tag; None if not declared.
+        doc: a description of the topic.
 
     Raises:
-        UsageError: for a hint that cannot be described, and for tags that filters could not compare.
+        UsageError: a type hint cannot be described, or filters could not compare the tags.
     """
 
     def __init__(self, topic: str, payload: Hint, tags: Hint, doc: str) -> None:
@@ -50,7 +50,7 @@ class TopicTypes:
         return self.payload, self.tags, self.doc
 
     def check(self, payload: Value, tags: Mapping[str, Value] | None) -> None:
-        """Raise UsageError for a publication that is not as the topic says; without a look at tags that are None."""
+        """Raise UsageError for a publication that does not match. Tags are not checked if they are None."""
         if self.payload is not None:
             check(f"topic {self._topic!r} was given", payload, self._payload)
         if self._names is None or tags is None:
@@ -62,7 +62,7 @@ class TopicTypes:
         check(f"topic {self._topic!r} was given tags", dict(tags), self._tags)
 
     def describe(self, schemas: Schemas) -> dict[str, Any]:
-        """The schemas of payload and tags, and the docstring."""
+        """The schemas of payload and tags, and the description."""
         described: dict[str, Any] = {"description": self.doc} if self.doc else {}
         if self.payload is not None:
             described["payload"] = schemas.of(self.payload, "output")
@@ -94,7 +94,7 @@ def _tag_fields(topic: str, tags: Hint) -> Fields:
 
 
 def _is_tag(schema: Schema, definitions: dict[str, Schema]) -> bool:
-    """Whether a filter can compare all that a schema lets pass."""
+    """Whether a filter can compare all values that a schema allows."""
     if "$ref" in schema:
         return _is_tag(definitions[str(schema["$ref"]).rpartition("/")[2]], definitions)
     if "anyOf" in schema:

@@ -22,7 +22,7 @@ HandlerT = TypeVar("HandlerT", bound=Handler)
 T = TypeVar("T")
 
 IMPLIED = 0
-"""The id of the subscription to everything that a released client has of every topic (ORD-4)."""
+"""The id of the implied subscriptions to every topic that released clients have (ORD-4)."""
 
 
 class Subscription:
@@ -98,7 +98,7 @@ class Subscription:
 
 
 class Topic(Publishing[Subscription]):
-    """A topic that clients may subscribe to. Made by `App.topic`.
+    """A topic that clients may subscribe to. Created by `App.topic`.
 
     Attributes:
         name: dot-separated words.
@@ -112,7 +112,8 @@ class Topic(Publishing[Subscription]):
             raise UsageError(f"delivery {delivery!r}: one of {', '.join(DELIVERIES)}")
         super().__init__(name, delivery, publisher)
         self.declared = False
-        """Whether the server has named it; a client alone otherwise, on a server whose topics are open (SUB-7)."""
+        """Whether the server has declared it. If not, only clients have named it, on a server with open topics
+        (SUB-7)."""
         self._on_subscribe: list[Handler] = []
         self._on_unsubscribe: list[Handler] = []
         self._demand: OnDemand | None = None
@@ -138,7 +139,7 @@ class Topic(Publishing[Subscription]):
 
     def on_demand(self, function: RenderT | None = None, *, share: bool = False) -> Any:
         """Decorator: render for each subscriber with `function(viewer)`, sync or async. It is called when the
-        subscriber can take a publication and something has changed since its last one; its result is sent, unless it
+        subscriber can accept a publication and something has changed since its last one. Its result is sent, unless it
         is None.
 
         See Viewer, and docs/flow-control.md. One call at a time runs for each subscriber. 200 ms after the last change
@@ -148,7 +149,7 @@ class Topic(Publishing[Subscription]):
             share: call it once for all subscribers with the same filter and a quality in the same tenth.
 
         Raises:
-            UsageError: for a topic whose delivery is not "latest", and for a second function, except in a notebook.
+            UsageError: the topic's delivery is not "latest", or it has a function already (except in a notebook).
         """
 
         def decorate(chosen: RenderT) -> RenderT:
@@ -163,8 +164,8 @@ class Topic(Publishing[Subscription]):
         return decorate if function is None else decorate(function)
 
     def changed(self, tags: Tags | None = None) -> None:
-        """What is rendered on demand has changed: for everyone, or for the subscribers whose filter `tags` match.
-        From any thread; returns at once. Raises UsageError for tags that are not allowed."""
+        """Notify on-demand rendering of a change, for everyone or for the subscribers whose filters match `tags`. May
+        be called from any thread; returns immediately. Raises UsageError for tags that are not allowed."""
         demand, plain = self._demand, check_tags(tags) if tags else None
         if demand is not None:
             self._publisher.submit(lambda: demand.changed(plain))
@@ -172,10 +173,10 @@ class Topic(Publishing[Subscription]):
     # Called by the hub, on the event loop's thread; `add` and `remove` under its lock.
 
     def announce(self, subscription: Subscription, before: Subscription | None = None) -> None:
-        """Send a new subscription what is retained, and tell the publisher of it, unless it has ended already.
+        """Send a new subscription what is retained, and notify the publisher, unless it has ended already.
 
         Args:
-            before: the one of another filter that it takes the place of.
+            before: the subscription with another filter that it replaces.
         """
         for slot, value in self.retained.new_to(subscription, before) if self.retained is not None else ():
             if subscription.active:
@@ -189,7 +190,7 @@ class Topic(Publishing[Subscription]):
             self._demand.join(subscription)
 
     def announce_end(self, subscription: Subscription) -> None:
-        """Tell the publisher of a subscription that has ended."""
+        """Notify the publisher of a subscription that has ended."""
         if self._demand is not None:
             self._demand.leave(subscription)
         for handler in self._on_unsubscribe:

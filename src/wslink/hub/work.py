@@ -1,4 +1,4 @@
-"""Tasks and the thread pool of one server."""
+"""Tasks and the thread pool of one server, and the watch over its event loop."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import logging
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wslink.errors import RAISED
 from wslink.hub.pool import DaemonPool, default_threads
 from wslink.hub.threads import SharedThreads
 from wslink.rpc.call import current_call
+
+if TYPE_CHECKING:
+    from wslink.hub.loop_watch import LoopWatch
 
 logger: logging.Logger = logging.getLogger("wslink")
 
@@ -31,6 +34,15 @@ class Work:
         self._tasks: set[asyncio.Task[None]] = set()
         self._pool: SharedThreads | None = None
         self._threads = 0
+        self._watch: LoopWatch | None = None
+
+    def watch(self, loop: asyncio.AbstractEventLoop, thread: int) -> None:
+        """Log what blocks `loop`, on that thread, until the server stops."""
+        from wslink.hub.loop_watch import LoopWatch
+
+        if self._watch is not None:
+            self._watch.stop()
+        self._watch = LoopWatch(loop, thread)
 
     def set_threads(self, threads: int) -> None:
         """Use so many threads for methods that block, once there are none yet; 0 for `default_threads`."""
@@ -74,6 +86,9 @@ class Work:
         so are functions that run in threads."""
         tasks = {task for task in self._tasks if task is not asyncio.current_task()}
         pool, self._pool = self._pool, None
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.stop()
         await end_tasks(tasks, min(GRACE, timeout), timeout)
         if pool is not None:
             pool.shutdown()

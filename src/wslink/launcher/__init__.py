@@ -1,4 +1,4 @@
-"""Sessions on request: one process per user, started, watched and ended."""
+"""Sessions on demand: one process per user, which is started, watched and stopped."""
 
 from collections.abc import Callable
 from typing import Any

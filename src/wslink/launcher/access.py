@@ -1,4 +1,4 @@
-"""Authentication of requests: the user, the administrator, and bounds on guessing."""
+"""Authentication of requests: users and the administrator, with limits on guessing."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ refusals: logging.Logger = sparse_logger("wslink.launcher.refused")
 
 
 class Access:
-    """Tells users and the administrator by what their requests show. Wrong tokens are logged and counted by address;
-    who shows too many has to wait.
+    """Identifies users and the administrator by their requests. Wrong tokens are logged and counted by address; after
+    too many, an address has to wait.
 
     Args:
-        authenticate: the user of a request; None where no authentication is needed.
-        admin_token: returns the administrator's token; empty where nobody is.
-        proxies: whose `X-Forwarded-For` is believed.
+        authenticate: identifies the user of a request; None if no authentication is needed.
+        admin_token: returns the administrator's token; empty if there is no administrator.
+        proxies: the proxies whose `X-Forwarded-For` is trusted.
     """
 
     def __init__(
@@ -35,42 +35,42 @@ class Access:
     def change(
         self, authenticate: Authenticator | None, admin_token: Callable[[], str], proxies: Iterable[Network]
     ) -> None:
-        """Tell by something else from now on; wrong tokens stay counted."""
+        """Use other settings from now on. Counts of wrong tokens are kept."""
         self._authenticate = authenticate
         self._admin_token = admin_token
         self._proxies = tuple(proxies)
 
     @property
     def has_admin(self) -> bool:
-        """Whether anybody can be the administrator."""
+        """Whether there is an administrator."""
         return bool(self._admin_token())
 
     def known_user(self, request: web.Request) -> str:
-        """The user's name; "" where a request shows none, or its address has to wait. Nothing is counted."""
+        """The user's name; "" if a request does not identify one, or its address has to wait. Nothing is counted."""
         if self._authenticate is None or (bearer_token(request) and self._wait(request)):
             return ""
-        return self._authenticate(request) or ""
+        return _user_of(self._authenticate, request)
 
     @property
     def authenticator(self) -> Authenticator | None:
-        """What tells users; None where no authentication is needed."""
+        """Identifies users; None if no authentication is needed."""
         return self._authenticate
 
     @property
     def has_users(self) -> bool:
-        """Whether requests have to show who they come from."""
+        """Whether requests have to be authenticated."""
         return self._authenticate is not None
 
     def client(self, request: web.Request) -> str:
-        """The address that limits count a request for; "" where a trusted proxy tells none."""
+        """The address for which limits count a request; "" if a trusted proxy does not report it."""
         return client_of(request, self._proxies)
 
     def address(self, request: web.Request) -> str:
-        """Where a request comes from, as logs name it and tries count it."""
+        """Where a request comes from, for logs and for counting attempts."""
         return self.client(request) or request.remote or "unknown"
 
     def is_admin(self, request: web.Request) -> bool:
-        """Whether a request has the administrator's token. Never while its address has to wait."""
+        """Whether a request has the administrator's token. Always False while its address has to wait."""
         token = bearer_token(request)
         if not token or self._wait(request):
             return False
@@ -82,7 +82,7 @@ class Access:
         return False
 
     def admit_admin(self, request: web.Request) -> None:
-        """Let the administrator in alone.
+        """Check that the request comes from the administrator.
 
         Raises:
             RequestRefused: with 404, or with 429 while the request's address has to wait.
@@ -93,16 +93,16 @@ class Access:
             raise RequestRefused("There is nothing here", 404)
 
     def user(self, request: web.Request) -> str | None:
-        """The user's name; None where no authentication is needed.
+        """Return the user's name; None if no authentication is needed.
 
         Raises:
-            RequestRefused: with 401 if the request does not show who it is, with 429 while its address has to wait.
+            RequestRefused: with 401 if the request is not authenticated, with 429 while its address has to wait.
         """
         if self._authenticate is None:
             return None
         self._check_tries(request)
-        user = self._authenticate(request)
-        if user is None or not user.isprintable():  # it stands in logs
+        user = _user_of(self._authenticate, request)
+        if not user:
             self._refused(request, "authentication is needed")
             raise RequestRefused("Authentication is needed", 401)
         return user
@@ -124,3 +124,12 @@ class Access:
         count = self._tries.wrong(address)
         text = "%s %.80r from %s was refused: %s; wrong tokens from there: %d, the next is looked at in %.0f s"
         refusals.warning(text, *told, count, self._tries.wait(address))
+
+
+def _user_of(authenticate: Authenticator, request: web.Request) -> str:
+    """The user's name; "" for nobody, and for what is no name, which would stand in logs."""
+    user: object = authenticate(request)
+    if user is not None and not isinstance(user, str):  # of an authenticator of the application's own
+        refusals.error("authentication gives a user's name or None, not %.100r", user)
+        return ""
+    return user if user and user.isprintable() else ""

@@ -1,7 +1,7 @@
-"""Addresses and cookies in what a session answers, as they hold below its prefix.
+"""Addresses and cookies in a session's responses, translated to its prefix.
 
-A session believes that it is served at `/`. What it says of its own paths is made relative to the address that was
-asked for, so that it holds behind any web server in front, whatever path that puts before.
+A session believes that it is served at `/`. Its own paths in responses are made relative to the requested address, so
+that they work behind any web server, whatever path that adds in front.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class Prefix:
     """The path below which a session is served.
 
     Attributes:
-        route: the path that the launcher serves it at, with a slash at its end.
-        public: the same as browsers see it, behind a web server that puts a path before.
-        asked: the session's own path that was asked for, encoded, with a slash before.
-        hosts: `host:port` or `host` by which it may name itself.
+        route: the path at which the launcher serves it, with a trailing slash.
+        public: the same as browsers see it, behind a web server that adds a path in front.
+        asked: the session's own path that was requested, encoded, with a leading slash.
+        hosts: `host:port` or `host` by which it may refer to itself.
     """
 
     route: str
@@ -39,7 +39,7 @@ class Prefix:
     hosts: tuple[str, ...]
 
     def rewrite(self, headers: CIMultiDict[str]) -> CIMultiDict[str]:
-        """The headers of an answer, with what leads out of the prefix led back into it."""
+        """The headers of a response, with addresses outside the prefix translated."""
         changed = CIMultiDict[str]()
         for name, value in headers.items():
             if name.lower() in _ADDRESSES:
@@ -52,7 +52,7 @@ class Prefix:
         return changed
 
     def address(self, value: str) -> str:
-        """An address of the session as a browser finds it from the one that was asked for; any other as it is."""
+        """Translate an address of the session, relative to the requested one; any other is not changed."""
         try:
             parts = urlsplit(value.strip())
         except ValueError:
@@ -78,7 +78,7 @@ class Prefix:
         return f"{found[1]}{found[2]}{self.address(found[3])}{found[4]}" if found else value
 
     def _cookie(self, value: str) -> str:
-        """A cookie of all paths becomes one of the session's. Nothing else of it changes."""
+        """Restrict a cookie for all paths to those of the session. Nothing else is changed."""
 
         def moved(match: re.Match[str]) -> str:
             path = match[2].strip()
@@ -92,8 +92,8 @@ class Prefix:
 
 
 def _resolved(base: str, path: str) -> str:
-    """What a browser makes of a path that stands in a page at `base` (RFC 3986, 5.2.4; the WHATWG's URL standard, by
-    which a backslash is a slash and `%2e` a dot)."""
+    """Resolve a path in a page at `base` like a browser (RFC 3986, 5.2.4; the WHATWG URL standard, in which a backslash
+    is a slash and `%2e` a dot)."""
     path = path.replace("\\", "/")
     if not path.startswith("/"):
         path = f"{base.rpartition('/')[0]}/{path}"
@@ -109,7 +109,7 @@ def _resolved(base: str, path: str) -> str:
 
 
 def _relative(asked: str, path: str) -> str:
-    """The reference that leads from one path to the other."""
+    """The relative reference from one path to another."""
     depth = urlsplit(asked).path.count("/") - 1
     first = path[1:].partition("/")[0]
     up = "../" * depth or ("./" if not first or ":" in first else "")
@@ -118,7 +118,7 @@ def _relative(asked: str, path: str) -> str:
 
 
 def without_cookie(values: Iterable[str], name: str) -> list[str]:
-    """The values of `Cookie` headers without one cookie; whatever else stands there stays, byte for byte."""
+    """The values of `Cookie` headers without one cookie; everything else is kept byte for byte."""
     kept = []
     for value in values:
         pairs = value.split(";")
@@ -130,7 +130,7 @@ def without_cookie(values: Iterable[str], name: str) -> list[str]:
 
 
 def cookie_of(values: Iterable[str], name: str) -> str:
-    """The value of one cookie, as it came; "" if there is none."""
+    """The value of one cookie, unmodified; "" if it is missing."""
     for value in values:
         for pair in value.split(";"):
             found, _, text = pair.partition("=")

@@ -22,12 +22,12 @@ FILES = {"": "admin.html", "admin.css": "admin.css", "admin.js": "admin.js", STY
 
 
 class Administration:
-    """The administrator's routes: `<endpoint>/admin/` is the page, and
-    `<endpoint>/<id>/log` the end of a log. All but the page, which holds nothing, need the token.
+    """The administrator's routes: `<endpoint>/admin/` is the page, and `<endpoint>/<id>/log` the end of a log.
+    Everything requires the token, except for the page, which contains no data.
 
     Args:
-        launcher: whose sessions they are.
-        access: knows the administrator. Where there is none, there is no page.
+        launcher: the launcher.
+        access: identifies the administrator. Without one, there is no page.
     """
 
     def __init__(self, launcher: Launcher, access: Access) -> None:
@@ -37,19 +37,19 @@ class Administration:
         launcher.on_started.append(self._count)
 
     def add_to(self, application: web.Application) -> None:
-        """Add the routes, in front of those that take anything below the endpoint."""
+        """Add the routes, before those that match anything below the endpoint."""
         endpoint, router = self._launcher.configuration.endpoint, application.router
         router.add_get(f"{endpoint}/admin", self._to_page)
         router.add_get(f"{endpoint}/admin/{{file:[^/]*}}", self._page)
         router.add_get(f"{endpoint}/{{id}}/log", self._log)
 
     async def describe(self) -> dict[str, Any]:
-        """All sessions, and the launcher's figures; JSON.
+        """All sessions, and the launcher's counters; JSON.
 
-        `starts` and `failures` count from the launcher's start. Of each session: `id`, `application`, `state`
+        `starts` and `failures` count from the launcher's start. Each session has: `id`, `application`, `state`
         ("standby": it waits for a client), `waits` (for what, while it starts), `created` (seconds since the epoch),
-        `age` (seconds), `client`, `address`, `clients` (connections to it) and `memory` (bytes of all its processes;
-        None where it runs on another machine).
+        `age` (seconds), `client`, `address`, `clients` (its connections) and `memory` (bytes of all its processes; None
+        if it runs on another machine).
         """
         sessions = list(self._launcher.sessions.values())
         leaders = {pid: one.id for one in sessions if (pid := _pid(one)) is not None}
@@ -62,7 +62,7 @@ class Administration:
         }
 
     async def overview(self, request: web.Request) -> web.StreamResponse:
-        """Answer the administrator. Raises RequestRefused, as `Access.admit_admin` does."""
+        """Respond to the administrator. Raises RequestRefused, like `Access.admit_admin`."""
         self._access.admit_admin(request)
         return web.json_response(await self.describe(), headers=PRIVATE)
 
@@ -101,7 +101,7 @@ def _told(session: Session, clients: Counter[int], held: Counter[str]) -> dict[s
         "age": session.age,
         "address": ":".join(map(str, session.address)),
         "client": session.client,
-        # The one counts what comes through the launcher's proxy, the other what any web server here leads there.
+        # One counts connections through the launcher's proxy, the other those through any web server on this machine.
         "clients": max(session.connections, clients[session.address[1]]),
         "memory": held.get(session.id),
     }

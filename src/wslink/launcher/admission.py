@@ -1,4 +1,4 @@
-"""Admission control: bounds on the sessions that one client may start."""
+"""Admission control: limits on the sessions that one client may start."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MAX_CLIENTS = 10_000
 
 
 class StartRate:
-    """Bounds the starts of each client within any minute.
+    """Limits the starts of each client per minute.
 
     Args:
-        limit: how many; 0 for no bound. It may be changed.
-        clock: seconds.
+        limit: how many; 0 for no limit. It may be changed.
+        clock: returns seconds.
     """
 
     def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -50,19 +50,19 @@ class StartRate:
 
 
 class Admission(ABC):
-    """Bounds what one client has and starts."""
+    """Limits the sessions that one client has and starts."""
 
     @abstractmethod
     def change(self, settings: Settings) -> None:
-        """Follow other settings from now on; what was counted stays."""
+        """Use other settings from now on. Counts are kept."""
 
     @abstractmethod
     async def admit(self, client: str, session_id: str) -> None:
-        """Count a session of a client before it is started; "" is nobody, and is not counted. The session counts until
-        it is deleted from the store.
+        """Count a session of a client before it is started; "" stands for nobody and is not counted. The session counts
+        until it is deleted from the store.
 
         Raises:
-            RequestRefused: with 429, if the client has or starts too many sessions. Then nothing is counted.
+            RequestRefused: with 429, if the client has or starts too many sessions. Nothing is counted then.
         """
 
 
@@ -71,7 +71,7 @@ class LocalAdmission(Admission):
 
     Args:
         settings: the launcher's.
-        sessions: those that there are, by id.
+        sessions: its sessions, by id.
     """
 
     def __init__(self, settings: Settings, sessions: Mapping[str, Session]) -> None:

@@ -1,5 +1,6 @@
-"""What in a configuration is allowed and yet surely not meant: keys that mean nothing, fields that nobody is told,
-programs that are not there. A launcher starts all the same, as released ones do; `--check` fails."""
+"""Warnings about a configuration: settings that are allowed but certainly not intended, such as keys without a meaning,
+fields that are never used, and programs that do not exist. A launcher starts nevertheless, as released ones do;
+`--check` fails."""
 
 from __future__ import annotations
 
@@ -13,24 +14,29 @@ import msgspec
 
 from wslink.launcher.configuration import Application, Authentication, Configuration, Limits, Resource, Settings
 from wslink.launcher.source import Key
-from wslink.launcher.variables import fill, postable
+from wslink.launcher.variables import RESERVED, fill, postable
 
 TOLD = ("id", "application", "host", "port", "secret", "sessionURL", "sessionManagerURL")
 """What clients can be told of every session."""
+
+ALIKE = 0.85
+"""How alike (difflib) a variable and a known one are at least where the known one is meant."""
 
 
 Advice = Iterator[tuple[Key, str]]
 
 
 def useless(data: dict[str, Any], configuration: Configuration) -> Advice:
-    """What means nothing in a configuration, and in the file that it was made of."""
+    """Yield what has no effect in a configuration, and in the file that it was read from."""
     yield from _unknown(data)
     yield from _fields(configuration)
     yield from _sanitize(configuration)
+    yield from _variables(configuration)
+    yield from _session_url(configuration)
 
 
 def unknown_fields(key: Key, value: dict[str, Any], kind: type[msgspec.Struct]) -> Advice:
-    """The keys of the object `value`, which stands at `key`, that a struct has no field for."""
+    """The keys of the object `value`, at `key`, for which a struct has no field."""
     names = [field.encode_name for field in msgspec.structs.fields(kind)]
     for name in value:
         if name not in names:
@@ -61,7 +67,7 @@ def _fields(configuration: Configuration) -> Advice:
 
 
 def _sanitize(configuration: Configuration) -> Advice:
-    """Rules for keys that fill no variable: a slip there leaves another key without its rule."""
+    """Rules for keys that fill no variable: a misspelt key would leave another one without its rule."""
     posted = _posted(configuration)
     for name in configuration.settings.sanitize:
         if name not in posted and name not in configuration.properties:
@@ -69,11 +75,30 @@ def _sanitize(configuration: Configuration) -> Advice:
             yield ("configuration", "sanitize", name), text
 
 
+def _variables(configuration: Configuration) -> Advice:
+    """Variables that clients would have to post, and that are nearly one of the launcher's or a property."""
+    known = {*RESERVED, *configuration.properties}
+    for name, app in configuration.apps.items():
+        for posted in sorted(postable(configuration, app) - set(configuration.settings.sanitize)):
+            near = difflib.get_close_matches(posted, sorted(known), 1, ALIKE)
+            if near and not posted.startswith(near[0]):
+                yield ("apps", name), f"clients would have to post {posted!r}; is {near[0]!r} meant?"
+
+
+def _session_url(configuration: Configuration) -> Advice:
+    """An address that is nearly one of the session proxy, which nothing would answer."""
+    url, own = configuration.settings.session_url, f"{configuration.endpoint}/session/${{id}}"
+    if "/session/${id}/${token}" in url and own not in url:
+        yield ("configuration", "sessionURL"), f"the launcher's own proxy is at {own}/${{token}}/"
+
+
 def missing_programs(configuration: Configuration) -> Advice:
-    """Programs that this machine does not have, of those that it has to run."""
+    """Programs that this machine has to run and does not have, and directories to run them in that do not exist."""
     for name, app in configuration.apps.items():
         if app.spawner == "local":
             directory = str(fill(app.cwd, configuration.properties))
+            if "$" not in directory and not os.path.isdir(directory or os.curdir):
+                yield ("apps", name, "cwd"), f"there is no directory {directory!r}"
             yield from _program(("apps", name, "cmd", 0), app.cmd[0], configuration, directory)
         elif app.spawner == "command":
             for option, command in app.options.items():
@@ -85,7 +110,7 @@ def missing_programs(configuration: Configuration) -> Advice:
 
 def _program(key: Key, template: Any, configuration: Configuration, directory: str) -> Advice:
     program = str(fill(str(template), configuration.properties))
-    if "$" in program:  # nobody knows before it is posted
+    if "$" in program:  # unknown until a client posts it
         return
     if os.sep not in program:
         found, where = shutil.which(program), "in PATH"

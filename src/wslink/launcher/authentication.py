@@ -1,7 +1,7 @@
 """Authentication of a request's user.
 
-An authenticator is a callable that is made from the configuration's `authentication.options`, and that returns the
-user's name for a request, or None for nobody. To use one of your own, name it: `"type": "package.module:name"`.
+An authenticator is a callable that is created from the configuration's `authentication.options`. It returns the user's
+name for a request, or None if it is not authenticated. To use your own, name it: `"type": "package.module:name"`.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from aiohttp import web
 from wslink.errors import UsageError
 from wslink.http.tokens import MIN_TOKEN, WatchedFile, bearer_token, same
 from wslink.launcher.configuration import Authentication
+from wslink.settings import is_header
 
 Authenticator = Callable[[web.Request], "str | None"]
 
 
 def find_authenticator(setting: Authentication | None, trusted_proxies: Iterable[str]) -> Authenticator | None:
-    """The authenticator that a configuration asks for; None where everybody may start sessions.
+    """Create the configured authenticator; None if anyone may start sessions.
 
     Raises:
-        UsageError: if there is none of that name, or its options are wrong.
+        UsageError: there is none with that name, or its options are not valid.
     """
     if setting is None:
         return None
@@ -44,11 +45,13 @@ def find_authenticator(setting: Authentication | None, trusted_proxies: Iterable
 
 
 def header(options: Mapping[str, Any]) -> Authenticator:
-    """Believe a header, where a trusted proxy sends it. Options: `name`, and `trusted_proxies` (addresses)."""
+    """Trust a header that a trusted proxy sets. Options: `name`, and `trusted_proxies` (addresses)."""
     name, proxies = str(options["name"]), networks(options["trusted_proxies"])
+    if not is_header(name, ""):
+        raise ValueError(f"{name!r} is not the name of a header")
 
     def authenticate(request: web.Request) -> str | None:
-        # A proxy sends one: of two, the first would be the client's own claim.
+        # A proxy sends one. If there are two, the first is the client's own claim.
         (user, *others) = request.headers.getall(name, ("",))
         return (user or None) if not others and is_in(request.remote, proxies) else None
 
@@ -56,13 +59,13 @@ def header(options: Mapping[str, Any]) -> Authenticator:
 
 
 def bearer(options: Mapping[str, Any]) -> Authenticator:
-    """Compare the bearer token with those of a file. Option: `token_file`, with a line `user token` per user; it is
-    read again when it has changed. Lines that begin with `#` are left out."""
+    """Compare the bearer token with those in a file. Option: `token_file`, with a line `user token` per user, which is
+    read again after it has changed. Lines that begin with `#` are ignored."""
     file: WatchedFile[_Pairs] = WatchedFile(options["token_file"], _pairs, ())
 
     def authenticate(request: web.Request) -> str | None:
         given = bearer_token(request)
-        # All are compared, so that the time tells nothing.
+        # All are compared, so that the time reveals nothing.
         matching = [user for user, token in file.value if same(given, token)]
         return matching[0] if matching else None
 
@@ -81,8 +84,8 @@ def _pairs(text: str) -> _Pairs:
 
 
 def jwt(options: Mapping[str, Any]) -> Authenticator:
-    """Verify a JSON Web Token. Options: `key_file` (PEM or secret), `algorithms`, and where they are wanted `audience`,
-    `issuer` and `claim` (`sub`), whose value is the user's name."""
+    """Verify a JSON Web Token. Options: `key_file` (PEM or secret), `algorithms`, and optionally `audience`, `issuer`
+    and `claim` (`sub`), whose value is the user's name."""
     try:
         import jwt as library
     except ImportError as error:
@@ -108,7 +111,7 @@ def jwt(options: Mapping[str, Any]) -> Authenticator:
 
 
 def openid(options: Mapping[str, Any]) -> Authenticator:
-    """Have people sign in with an OpenID provider; see `wslink.launcher.openid`."""
+    """Let people sign in with an OpenID provider; see `wslink.launcher.openid`."""
     try:
         import authlib  # noqa: F401
     except ImportError as error:
@@ -143,11 +146,11 @@ def is_in(address: str | None, allowed: Iterable[Network]) -> bool:
 
 
 def client_of(request: web.Request, proxies: Iterable[Network]) -> str:
-    """The address that limits count a request for: behind a trusted proxy what that says, and "" where it says
-    nothing, because all of its users would share one count."""
+    """The address for which limits count a request. Behind a trusted proxy it is the one that the proxy reports, or ""
+    if it reports none, because otherwise all of its users would share one count."""
     proxies = list(proxies)
     if not is_in(request.remote, proxies):
         return request.remote or ""
-    # The proxy appends what it sees: what stands before the last that is no proxy is the client's own claim.
+    # Proxies append what they see: anything before the last address that is not a proxy is the client's own claim.
     hops = [hop.strip() for hop in ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")]
     return next((hop for hop in reversed(hops) if hop and not is_in(hop, proxies)), "")

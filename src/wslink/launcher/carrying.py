@@ -1,4 +1,4 @@
-"""Carrying HTTP requests to where they are answered, piece by piece."""
+"""Forwarding of HTTP requests, piece by piece."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Rewrite = Callable[[CIMultiDict[str]], CIMultiDict[str]]
 
 
 class Carrier:
-    """Carries requests, and their answers back. Nothing is kept of either."""
+    """Forwards requests and responses. Nothing is stored of either."""
 
     def __init__(self) -> None:
         self._http: aiohttp.ClientSession | None = None
@@ -34,13 +34,13 @@ class Carrier:
         headers: CIMultiDict[str],
         rewrite: Rewrite = lambda headers: headers,
     ) -> web.StreamResponse:
-        """Carry one request to the target, in both directions.
+        """Forward one request to the target, in both directions.
 
         Returns:
-            The target's answer; 502 where that cannot be reached, 400 for a request that cannot be passed on.
+            The target's response; 502 if it cannot be reached, 400 for a request that cannot be forwarded.
         """
         if any(map(_NO_TEXT.search, headers.values())):
-            # aiohttp's client would leave these bytes out.
+            # aiohttp's client would omit these bytes.
             return web.json_response({"error": "The request has a header that is not UTF-8"}, status=400)
         url = URL(f"http://{target.netloc}{target.path}", encoded=True)
         body = request.content.iter_chunked(PIECE) if request.body_exists else None

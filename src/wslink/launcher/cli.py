@@ -16,9 +16,9 @@ from pathlib import Path
 from wslink.console import complain, say
 from wslink.errors import ConfigurationError, UsageError
 from wslink.http.run import serve
-from wslink.http.tokens import read_token
 from wslink.launcher.configuration import Configuration, with_environment
 from wslink.launcher.launcher import Launcher
+from wslink.launcher.policy import Policy
 from wslink.launcher.service import Service
 from wslink.launcher.spawners.base import find_spawners
 from wslink.launcher.validation import load, missing_programs, warnings
@@ -33,13 +33,14 @@ LOG_FORMAT = "%(asctime)s:%(levelname)s:%(name)s:%(message)s"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code: 0, 1 where the launcher cannot run, 2 for a wrong configuration."""
+    """Run the command line and return the exit code: 0, 1 if the launcher cannot run, 2 for an invalid
+    configuration."""
     arguments = _parser().parse_args(argv)
     try:
         configuration = with_environment(load(arguments.config))
         advice = [*warnings(arguments.config), *missing_programs(arguments.config)]
         if arguments.check:
-            advice += _unusable_token(configuration)
+            advice += _unusable_policy(configuration)
         for sentence in advice:
             complain(f"{'' if arguments.check else 'warning: '}{sentence}")
         if arguments.check:
@@ -67,14 +68,14 @@ def run(
     """Serve until SIGINT or SIGTERM.
 
     Args:
-        configuration: what to serve.
-        debug: whether to log debugging messages, to stdout too.
+        configuration: the configuration.
+        debug: whether to log debugging messages, to stdout as well.
         log_format: one of `wslink.logs.FORMATS`.
-        read_again: reads the configuration at SIGHUP; it stays as it is where there is nothing to read.
+        read_again: reads the configuration at SIGHUP; None if it cannot be read again.
 
     Raises:
-        UsageError: if a setting cannot be followed.
-        OSError: if the address cannot be had.
+        UsageError: a setting is not valid.
+        OSError: the address cannot be bound.
     """
     service = Service(Launcher(configuration))
     _log_to(Path(configuration.settings.log_dir) / "launcherLog.log", debug, log_format)
@@ -98,7 +99,7 @@ def _log_to(path: Path, debug: bool, log_format: str) -> None:
 
 
 class _PrivateFile(logging.handlers.RotatingFileHandler):
-    """A log that its owner alone reads, also where an earlier launcher let others."""
+    """A log file that only its owner can read, even if an earlier launcher allowed others."""
 
     def _open(self) -> TextIOWrapper:
         descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -108,7 +109,7 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
 
 
 def _read_again(path: str) -> Configuration:
-    """The configuration as its file says now; what means nothing in it is logged. Raises ConfigurationError."""
+    """Read the configuration file again, and log what has no effect in it. Raises ConfigurationError."""
     configuration = with_environment(load(path))
     for sentence in [*warnings(path), *missing_programs(path)]:
         logger.warning("%s", sentence)
@@ -116,12 +117,12 @@ def _read_again(path: str) -> Configuration:
 
 
 def _reload(service: Service, read_again: Callable[[], Configuration]) -> None:
-    """At SIGHUP: follow what the configuration says now. Sessions go on, also where it is wrong."""
+    """Called at SIGHUP: use the configuration file's current content. Sessions continue, even if it is invalid."""
     try:
         late = service.reload(read_again())
     except (ConfigurationError, UsageError) as error:
         logger.error("SIGHUP: the configuration is wrong, what was read before stays valid: %s", error)
-    except Exception:  # of a spawner or an authenticator that the configuration names
+    except Exception:  # from a spawner or an authenticator that the configuration names
         logger.exception("SIGHUP: the configuration cannot be followed, what was read before stays valid")
     else:
         if late:
@@ -129,17 +130,17 @@ def _reload(service: Service, read_again: Callable[[], Configuration]) -> None:
         logger.info("SIGHUP: the configuration and the files that it names were read again")
 
 
-def _unusable_token(configuration: Configuration) -> list[str]:
-    """Why the administrator's token cannot be used, for which a launcher would not start."""
+def _unusable_policy(configuration: Configuration) -> list[str]:
+    """What is wrong with authentication and with the files that it needs, for which a launcher would not start."""
     try:
-        read_token("configuration.admin_token_file", configuration.settings.admin_token_file)
+        Policy.of(configuration.settings)
     except UsageError as error:
         return [str(error)]
     return []
 
 
 def _summary(configuration: Configuration) -> str:
-    """What `--check` says of a configuration that is right."""
+    """The output of `--check` for a valid configuration."""
     find_spawners(configuration)
     lines = [f"The configuration is right: {len(configuration.apps)} applications at {configuration.endpoint}/"]
     for name, app in configuration.apps.items():

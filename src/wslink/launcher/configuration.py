@@ -1,7 +1,7 @@
-"""The launcher's configuration: every setting, declared once, with its allowed values.
+"""The launcher's configuration: all settings with their allowed values, each declared once.
 
-Names, defaults and meaning are those of released launchers; settings that they do not have are marked "ours" in
-docs/launcher.md, which lists them all.
+Names, defaults and meanings are those of released launchers. Settings that these do not have are marked "ours" in
+docs/launcher.md, which lists all of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from wslink.settings import read
 
 Text = Annotated[str, Meta(min_length=1, description="a string that is not empty")]
 Port = Annotated[int, Meta(ge=1, le=65535, description="a port: a number from 1 to 65535")]
-Count = Annotated[int, Meta(ge=0, description="a whole number, 0 or more")]
+Count = Annotated[int, Meta(ge=0, le=2**40, description="a whole number, 0 or more, that the system can count")]
 Endpoint = Annotated[
     str,
     Meta(pattern=r"^/?[\w.~-]+(/[\w.~-]+)*/?$", description="a path such as paraview or a/b: letters, digits, . _ ~ -"),
@@ -32,8 +32,8 @@ Range = Annotated[tuple[Port, Port], Meta(description="the first and the last po
 
 
 class SanitizeRule(Struct, frozen=True):
-    """A rule for a posted value: it must be one of `list`, or begin with what `regexp` matches (`$` at its end lets
-    nothing follow). Otherwise it is replaced by `default`."""
+    """A rule for a posted value: it must be in `list`, or begin with a match of `regexp` (end it with `$` to match the
+    whole value). Otherwise it is replaced by `default`."""
 
     type: Annotated[Literal["inList", "regexp"], Meta(description='"inList" or "regexp"')]
     default: Annotated[str | int | float, Meta(description="a string")]
@@ -42,7 +42,7 @@ class SanitizeRule(Struct, frozen=True):
 
 
 class Authentication(Struct, frozen=True):
-    """Authentication of those who start sessions; see `wslink.launcher.authentication`."""
+    """Authentication of users who start sessions; see `wslink.launcher.authentication`."""
 
     type: Annotated[str, Meta(description='"header", "bearer", "jwt", "openid", or "package.module:name" of your own')]
     options: Values = {}
@@ -136,14 +136,14 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 class Resource(Struct, frozen=True):
-    """Ports of one host. Hosts other than this one need a spawner that starts processes there."""
+    """The ports of one host. Other hosts than this one need a spawner that starts processes there."""
 
     host: Text
     port_range: Range
 
 
 class Application(Struct, frozen=True, kw_only=True):
-    """One of `apps`: what is started for a session."""
+    """An item of `apps`: what is started for a session."""
 
     cmd: Arguments
     ready_line: Annotated[str | None, Meta(description="a text of the line that says that it is ready")] = None
@@ -169,7 +169,7 @@ class Application(Struct, frozen=True, kw_only=True):
 
 
 class Configuration(Struct, frozen=True, kw_only=True):
-    """A whole configuration. `wslink.launcher.validation` makes it from a file."""
+    """A complete configuration. `wslink.launcher.validation` creates it from a file."""
 
     settings: Annotated[Settings, Meta(description="an object of settings")] = msgspec.field(name="configuration")
     resources: Annotated[tuple[Resource, ...], Meta(description="a list of hosts and their ports")]
@@ -179,7 +179,7 @@ class Configuration(Struct, frozen=True, kw_only=True):
 
     @property
     def endpoint(self) -> str:
-        """The path of the service, with a slash before and none behind it."""
+        """The path of the service, with a leading slash and without a trailing one."""
         return "/" + self.settings.endpoint.strip("/")
 
 

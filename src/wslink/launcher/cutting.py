@@ -1,8 +1,8 @@
-"""Shortens logs that other processes write at the same time, and keeps older parts of them.
+"""Truncation of logs while other processes are writing them, keeping older parts.
 
-Writers append to the file and know nothing of it. ext4 and XFS can take blocks out of the begin of a file while it is
-written (fallocate(2), FALLOC_FL_COLLAPSE_RANGE): nothing is lost. Elsewhere the end is copied to the begin, and what is
-written between the last look and the cut, some microseconds later, is lost.
+Writers append to the file and do not notice. ext4 and XFS can remove blocks from the beginning of a file while it is
+being written (fallocate(2), FALLOC_FL_COLLAPSE_RANGE), without any loss. Elsewhere the end is copied to the beginning,
+and what is written between the last read and the truncation, some microseconds later, is lost.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _MARK = b"[the launcher has left out %d bytes here: log_limit]"
 
 
 def part_of(path: Path, number: int) -> Path:
-    """The file that holds an older part of a log; 1 is the newest."""
+    """The file with an older part of a log; 1 is the newest."""
     return path.with_suffix(f".{number}{path.suffix}")
 
 
 def rotate(path: Path, limit: int, parts: int) -> None:
-    """Halve a log that is longer than `limit` bytes, and keep what is left out in the first of its parts, which become
-    `parts` at most: the oldest goes. Raises OSError."""
+    """Halve a log that is longer than `limit` bytes, and keep the removed part in the first of at most `parts` older
+    files, of which the oldest is removed. Raises OSError."""
     for number in range(parts - 1, 0, -1):
         with contextlib.suppress(FileNotFoundError):
             part_of(path, number).replace(part_of(path, number + 1))
@@ -37,17 +37,17 @@ def rotate(path: Path, limit: int, parts: int) -> None:
 
 
 def cut_log(path: Path, keep: int, part: Path | None = None, most: int = 0) -> None:
-    """Shorten a log in place to its last `keep` bytes, or a block of the file system more, from the begin of a line.
-    Its writers append, and go on at the new end.
+    """Truncate a log in place to its last `keep` bytes, or up to a block of the file system more, from the beginning of
+    a line. Its writers append, and continue at the new end.
 
     Args:
         path: the log.
-        keep: bytes that stay in it.
-        part: a file that gets what is left out; nothing does unless given.
-        most: bytes of that file, at most; of more, the end.
+        keep: bytes to keep in it.
+        part: a file for the removed part; by default it is dropped.
+        most: the most bytes of that file; of a longer part, the end is kept.
 
     Raises:
-        OSError: if a file cannot be read or written.
+        OSError: a file cannot be read or written.
     """
     with open(path, "r+b", buffering=0) as file, open(path, "ab", buffering=0) as end:
         size = os.fstat(file.fileno()).st_size
@@ -56,8 +56,8 @@ def cut_log(path: Path, keep: int, part: Path | None = None, most: int = 0) -> N
 
 
 def _collapse(descriptor: int, surplus: int, part: Path | None, most: int) -> bool:
-    """Take whole blocks out of the begin; whether that could be done. What is left of the line that they end in is
-    overwritten."""
+    """Remove whole blocks from the beginning. Returns whether that was possible. The rest of the line that they end in
+    is overwritten."""
     block = os.fstatvfs(descriptor).f_bsize
     length = surplus - surplus % block
     kept = os.pread(descriptor, _PARTIAL, length) if length > 0 else b""
@@ -74,8 +74,8 @@ def _collapse(descriptor: int, surplus: int, part: Path | None, most: int) -> bo
 
 
 def _copy(descriptor: int, end: int, size: int, keep: int, part: Path | None, most: int) -> None:
-    """Write the end over the begin. What is appended after the last look is lost, so nothing comes between it and the
-    cut, and writers do not wait: what they were faster with stands first."""
+    """Copy the end over the beginning. What is appended after the last read is lost, so nothing happens between that
+    and the truncation, and as writers do not wait, what they have appended in the meantime is copied first."""
     start = max(0, size - keep)
     kept = os.pread(descriptor, size - start, start)
     line = kept.find(b"\n") + 1
@@ -92,7 +92,7 @@ def _copy(descriptor: int, end: int, size: int, keep: int, part: Path | None, mo
 
 
 def _keep_part(descriptor: int, end: int, part: Path | None, most: int) -> None:
-    """Copy what stands before `end`."""
+    """Copy what precedes `end`."""
     if part is not None:
         start = max(0, end - most)
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
@@ -100,7 +100,7 @@ def _keep_part(descriptor: int, end: int, part: Path | None, most: int) -> None:
 
 
 def _fallocate() -> Callable[[int, int, int, int], int] | None:
-    """The C library's, on Linux."""
+    """The C library's function, on Linux."""
     library = ctypes.CDLL(None)
     for name in ("fallocate64", "fallocate"):
         with contextlib.suppress(AttributeError):

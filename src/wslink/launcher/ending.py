@@ -1,4 +1,4 @@
-"""The end of a session: its processes go first, then what it held is given back."""
+"""The end of a session: first its processes, then the resources that it held."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Ending:
     """Ends sessions that are `STOPPING`, each once.
 
     Args:
-        configuration: the launcher's; it says where files are, which does not change.
+        configuration: the launcher's; it determines where files are, which does not change.
         sessions: the launcher's, by id; those that have ended are removed.
-        ports: get theirs back.
-        logs: are told.
+        ports: get their ports back.
+        logs: notified.
         store: forgets them.
     """
 
@@ -38,17 +38,17 @@ class Ending:
         self._ends: dict[str, asyncio.Task[None]] = {}
 
     async def end(self, session: Session) -> None:
-        """End a session; returns when that is done, and goes on where the caller is cancelled."""
+        """End a session. Returns when that is done; cancelling the caller does not interrupt it."""
         if session.state is State.STOPPING and session.id not in self._ends:
             self._ends[session.id] = asyncio.create_task(self._end(session))
         if session.id in self._ends:
             await asyncio.shield(self._ends[session.id])
 
     async def _end(self, session: Session) -> None:
-        """Stop the processes, then give back what the session held, also where stopping fails."""
+        """Stop the processes, then release what the session held, even if stopping fails."""
         try:
             if session.starting is not None:
-                # What is half started cannot be stopped; a thread that starts it cannot be cancelled.
+                # A half-started session cannot be stopped, nor can a thread that is starting it be cancelled.
                 await asyncio.wait([session.starting])
             if session.spawner is not None:
                 await session.spawner.stop()

@@ -1,7 +1,7 @@
-"""A start as server-sent events: for who posts with `Accept: text/event-stream`.
+"""The start of a session as server-sent events, for clients that post with `Accept: text/event-stream`.
 
-`starting` and `waiting` say what the session waits for, then `ready` has what other clients are answered, or `failed`
-why it did not start, with the status that they would have got.
+`starting` and `waiting` tell what the session waits for. Then `ready` has the response for other clients, or `failed`
+the reason why it did not start, with the status of that response.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def wants_events(request: web.Request) -> bool:
 
 
 def failure(error: LaunchError) -> dict[str, Any]:
-    """What a client is told of an error."""
+    """What a client is told about an error."""
     told: dict[str, Any] = {"error": error.message}
     if isinstance(error, StartFailed):
         told.update({"exitCode": error.exit_code} if error.exit_code is not None else {})
@@ -42,9 +42,9 @@ def failure(error: LaunchError) -> dict[str, Any]:
 
 
 async def stream(request: web.Request, headers: dict[str, str], start: Start, abandon: Abandon) -> web.StreamResponse:
-    """Answer a request with the events of a start.
+    """Respond to a request with the events of a start.
 
-    A client that leaves meanwhile cancels the start; a session that it cannot be told of is abandoned.
+    If the client leaves in the meantime, the start is cancelled; a session that cannot be reported to it is abandoned.
     """
     response = web.StreamResponse(headers={**headers, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
     await response.prepare(request)
@@ -61,7 +61,7 @@ async def stream(request: web.Request, headers: dict[str, str], start: Start, ab
         await asyncio.wait([starting])
         if not starting.cancelled() and starting.exception() is None:
             await abandon(starting.result())
-        if isinstance(error, ConnectionError):  # nobody is left to be told
+        if isinstance(error, ConnectionError):  # the client has gone
             return response
         raise
     await response.write_eof()
@@ -71,7 +71,7 @@ async def stream(request: web.Request, headers: dict[str, str], start: Start, ab
 async def _follow(
     request: web.Request, response: web.StreamResponse, waits: asyncio.Queue[str], starting: asyncio.Future[Session]
 ) -> None:
-    """Pass on what the session waits for, until its start is over. Raises ConnectionError if the client leaves."""
+    """Send what the session waits for, until its start is over. Raises ConnectionError if the client leaves."""
     silent = 0.0
     while not starting.done():
         await asyncio.wait([starting], timeout=INTERVAL)

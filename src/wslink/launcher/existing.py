@@ -19,14 +19,14 @@ from wslink.launcher.session import Session, State
 
 class Existing:
     """GET and DELETE of `<endpoint>/<id>`, POST of `<endpoint>/<id>/attach`, and GET of `<endpoint>/`, which lists a
-    user's own sessions, and all to the administrator.
+    user's own sessions, or all to the administrator.
 
     Args:
-        launcher: whose sessions they are.
-        access: knows who asks.
-        proxy: makes the cookie that lets a browser in.
-        administration: answers the administrator.
-        settings: `get` and `delete` say what is answered.
+        launcher: the launcher.
+        access: identifies users.
+        proxy: creates the cookie that gives a browser access.
+        administration: responds to the administrator.
+        settings: `get` and `delete` determine which requests are served.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class Existing:
         self.change(settings)
 
     def change(self, settings: Settings) -> None:
-        """Follow other settings from now on."""
+        """Use other settings from now on."""
         self._settings = settings
 
     def add_to(self, application: web.Application) -> None:
-        """Add the routes, behind those of other names below the endpoint."""
+        """Add the routes, after those of other names below the endpoint."""
         endpoint, router = self._launcher.configuration.endpoint, application.router
         router.add_get(endpoint, self._list)
         router.add_get(f"{endpoint}/", self._list)
@@ -57,11 +57,11 @@ class Existing:
         router.add_post(f"{endpoint}/{{id}}/attach", self._attach)
 
     async def describe(self, user: str) -> dict[str, Any]:
-        """A user's sessions, whichever launcher has them, the oldest first; JSON. Of each: `id`, `application`,
-        `created` (seconds since the epoch) and `age` (seconds).
+        """A user's sessions on all launchers, oldest first; JSON. Each has: `id`, `application`, `created` (seconds
+        since the epoch) and `age` (seconds).
 
         Raises:
-            NoResources: if a state that launchers share cannot be asked.
+            NoResources: the state that launchers share is not available.
         """
         found = {
             session_id: {"application": record["application"], "created": record["created"]}
@@ -88,12 +88,12 @@ class Existing:
     async def _get(self, request: web.Request) -> web.StreamResponse:
         session = self._found(request, self._settings.get)
         if session is None:
-            # The status that released launchers answer with.
+            # The status of released launchers.
             raise RequestRefused("No such session")
         return web.json_response(session.public, headers={"Cache-Control": "no-store"})
 
     async def _attach(self, request: web.Request) -> web.StreamResponse:
-        """Answer what the POST that started the session did, with its cookie. The session counts as used."""
+        """Respond like the POST that started the session, including its cookie. The session counts as used."""
         session = self._found(request, self._settings.get)
         if session is None or session.state is not State.READY:
             raise RequestRefused("No such session", 404)
@@ -111,7 +111,8 @@ class Existing:
         return web.json_response(session.public)
 
     def _found(self, request: web.Request, enabled: bool) -> Session | None:
-        """The session that a request names, if it may have it: the id opens it, to its user where users are known."""
+        """The session that a request names, if it may access it: the id gives access, to its user if users are
+        authenticated."""
         if self._access.is_admin(request):
             return self._launcher.sessions.get(request.match_info["id"])
         if not enabled:

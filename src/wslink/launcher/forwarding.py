@@ -1,5 +1,5 @@
-"""The headers that a session is sent for a request: those of the client as they came, byte for byte, without what is
-the launcher's and without what only a trusted proxy may say."""
+"""The headers for a session: those of the client byte for byte, without the launcher's own and without what only a
+trusted proxy may set."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IDENTITY = frozenset(
         *("x-authentik-username", "remote-name", "remote-email", "remote-groups", "x-ssl-client-s-dn"),
     )
 )
-"""Headers by which proxies name a user. A session gets one of them from a trusted proxy alone, and only if the
+"""Headers in which proxies send a user's name. A session receives one only from a trusted proxy, and only if the
 configuration names it."""
 
 _ROUTE = ("forwarded", "x-real-ip", "via")
@@ -31,7 +31,7 @@ _ROUTE = ("forwarded", "x-real-ip", "via")
 
 
 class Forwarding:
-    """Makes the headers for sessions.
+    """Creates the headers for sessions.
 
     Args:
         settings: the launcher's: `trusted_proxies`, `identity_headers`, and the `name` of the authentication `header`.
@@ -52,7 +52,7 @@ class Forwarding:
         for name, value in passed_on(request.headers).items():
             if name not in headers and name.lower() != "cookie" and self._may_pass(_plain(name), trusted):
                 headers.add(name, value)
-        # The session's own cookies alone: the token is the proxy's.
+        # Only the session's own cookies: the token is the proxy's.
         cookies: Iterable[str] = request.headers.getall("Cookie", ())
         for own in (COOKIE, *SIGN_IN):
             cookies = without_cookie(cookies, own)
@@ -66,5 +66,5 @@ class Forwarding:
 
 
 def _plain(name: str) -> str:
-    """A header's name as software compares it: WSGI and CGI take an underscore for a dash."""
+    """A header's name as software compares it: in WSGI and CGI, an underscore equals a dash."""
     return name.lower().replace("_", "-")

@@ -1,4 +1,4 @@
-"""Middleware in front of every request: checks of host names and origins, and error responses."""
+"""Middleware for every request: checks of host names and origins, and error responses."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Guard:
-    """Refuses requests by foreign names and from foreign pages, and turns errors into answers.
+    """Refuses requests for foreign names and from foreign pages, and turns exceptions into responses.
 
     Args:
         settings: the launcher's.
-        access: tells where requests come from.
+        access: determines where requests come from.
     """
 
     def __init__(self, settings: Settings, access: Access) -> None:
@@ -38,13 +38,13 @@ class Guard:
         self.change(settings)
 
     def change(self, settings: Settings) -> None:
-        """Follow other settings from now on."""
+        """Use other settings from now on."""
         self._settings = settings
         self._hosts = _own_names(settings)
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuse what pages of other origins ask for, and turn errors into answers."""
+        """Refuse requests from pages of other origins, and turn exceptions into responses."""
         if not origin.is_asked_by(request.headers, self._hosts):
             refusals.warning("a request by the name %.200s was refused: name it in configuration.hosts", request.host)
             return _failure("The launcher is not known by this name; its setting hosts lists its names.", 421)
@@ -74,7 +74,7 @@ class Guard:
             return _failure("Something went wrong. The launcher's log tells more.", 500)
 
     async def _explained(self, request: web.Request, error: LaunchError) -> web.StreamResponse:
-        if error.status not in (401, 404):  # which are logged where they are decided, or are no news
+        if error.status not in (401, 404):  # these are logged elsewhere, or not worth logging
             address = self._access.address(request)
             refusals.warning(
                 "%s %.80r from %s got %d: %s", request.method, request.path, address, error.status, error.message
@@ -87,7 +87,7 @@ class Guard:
         return response
 
     def allow_page(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Let an allowed page of another origin read the answer."""
+        """Allow a listed page of another origin to read the response."""
         page = request.headers.get("Origin")
         if page is None or response.prepared or origin.is_same_origin(request.headers):
             return
@@ -99,7 +99,8 @@ class Guard:
 
 
 def _own_names(settings: Settings) -> tuple[str, ...]:
-    """The names that the launcher may be asked by: those of `hosts`, and those that its configuration tells clients."""
+    """The names by which the launcher may be reached: those in `hosts`, and those that its configuration tells
+    clients."""
     told = urlsplit(settings.session_url).hostname or ""
     return (
         *map(check_name, settings.hosts),
@@ -113,7 +114,7 @@ def _failure(message: str, status: int) -> web.Response:
 
 
 async def _send_and_close(request: web.Request, response: web.Response) -> None:
-    """Do not wait for the rest of a body, which may never come."""
+    """Do not wait for the rest of a request's body, which may never arrive."""
     response.force_close()
     await response.prepare(request)
     await response.write_eof()

@@ -1,4 +1,4 @@
-"""The launcher's page for people: the list of applications, each with a button that starts it."""
+"""The launcher's page for people: a list of applications, each with a button that starts it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ CLIENT = Path(__file__).parent.parent / "static"
 
 
 class Home:
-    """The list of applications: `<endpoint>/applications` as JSON, for whoever may start them, and a page at `/`, which
-    holds nothing itself.
+    """The list of applications: `<endpoint>/applications` as JSON, for users who may start them, and a page at `/`,
+    which contains no data itself.
 
     Args:
-        launcher: whose applications they are.
-        access: knows the users.
+        launcher: the launcher.
+        access: identifies users.
         sign_in: where they sign in, if they can.
     """
 
@@ -36,18 +36,18 @@ class Home:
         self._access = access
 
     def add_to(self, application: web.Application) -> None:
-        """Add the routes, in front of those that take anything below the endpoint."""
+        """Add the routes, before those that match anything below the endpoint."""
         configuration, router = self._launcher.configuration, application.router
         router.add_get(f"{configuration.endpoint}/applications", self._applications)
         router.add_get("/wslink/{file:client[.]js([.]map)?}", _client)
-        router.add_get("/wslink/{file:(home|base)[.]css}", _file)  # refusals have them, too
+        router.add_get("/wslink/{file:(home|base)[.]css}", _file)  # error pages use them, too
         if not configuration.settings.content:
             router.add_get("/", self._page)
             router.add_get("/wslink/{file:home[.]js}", _file)
 
     def describe(self) -> dict[str, Any]:
-        """The applications; JSON. Of each: `name`, and `values`, the keys that a client may post beside it. `sessions`
-        says what users may ask for of their own."""
+        """The applications; JSON. Each has: `name`, and `values`, the keys that a client may post with it. `sessions`
+        tells what users may do with their own sessions."""
         configuration = self._launcher.configuration
         settings = configuration.settings
         return {

@@ -1,4 +1,4 @@
-"""The launcher itself: sessions from their start to their end. It knows no HTTP."""
+"""The launcher itself: sessions from start to end. Independent of HTTP."""
 
 from __future__ import annotations
 
@@ -32,19 +32,20 @@ logger: logging.Logger = logging.getLogger("wslink.launcher")
 
 
 class Launcher:
-    """Starts sessions, watches them and ends them. All methods belong to one event loop's thread.
+    """Starts sessions, watches them and ends them. All methods have to be called on one event loop's thread.
 
     Args:
         configuration: what to start, and how. `reload` replaces it.
 
     Attributes:
-        sessions: those that hold a port, by id; starting and stopping ones too.
-        store: what is written down of sessions.
+        sessions: those that hold a port, by id, including starting and stopping ones.
+        store: the persistent record of sessions.
         on_started: called with each session that became ready or failed to, and the error.
-        on_found: awaited with each session of another launcher, or an earlier one, that is this one's now.
+        on_found: awaited with each session that was taken over from another launcher, or an earlier one.
 
     Raises:
-        UsageError: if a directory or file of the configuration cannot be written, or an application names no spawner.
+        UsageError: a directory or file of the configuration cannot be written, or an application names an unknown
+            spawner.
     """
 
     def __init__(self, configuration: Configuration) -> None:
@@ -73,11 +74,11 @@ class Launcher:
     # Life of the launcher ---------------------------------------------------
 
     async def open(self) -> None:
-        """Find the sessions of an earlier launcher again, and begin to watch. Those that had not become ready are
-        ended: nobody waits for them any more.
+        """Find the sessions of an earlier launcher, and begin to watch. Those that had not become ready are ended,
+        since nobody waits for them any more.
 
         Raises:
-            UsageError: if the proxy file cannot be written, or the state cannot be had.
+            UsageError: the proxy file cannot be written, or the state is not available.
         """
         await self.store.open()
         await asyncio.gather(*(self._restore(*found) for found in (await self.store.records()).items()))
@@ -89,11 +90,11 @@ class Launcher:
         self._tasks = [asyncio.create_task(one.watch()) for one in (self._watcher, self._logs, self._sharing)]
 
     def reload(self, configuration: Configuration) -> None:
-        """Follow another configuration from now on. Sessions that there are stay as they are, and so do starts that
-        have begun; those that wait for a client are replaced where they would be started differently now.
+        """Use another configuration from now on. Existing sessions are not affected, nor are starts that have begun;
+        standbys are replaced if they would be started differently now.
 
         Raises:
-            UsageError: as the constructor does; then nothing has changed.
+            UsageError: see the constructor. Nothing has changed then.
         """
         starter = Starter(configuration)
         old, self.configuration, self._starter = self.configuration, configuration, starter
@@ -105,7 +106,7 @@ class Launcher:
             self._watcher.stop_soon(standby, "its application was configured anew")
 
     async def close(self) -> None:
-        """End every session, unless `keep_sessions` is set; starting ones anyway."""
+        """End every session, unless `keep_sessions` is set; starting ones in any case."""
         self._closing = True
         self._pool.close()
         for task in self._tasks:
@@ -127,14 +128,14 @@ class Launcher:
 
         Args:
             application: the application's name.
-            posted: the request's other keys; see `variables.accept` for which count.
-            client: whom limits count it for; empty for nobody.
-            waits: told what the session waits for, when that changes.
+            posted: the request's other keys; see `variables.accept` for which are used.
+            client: the client for which limits count it; empty for nobody.
+            waits: called with what the session waits for, when that changes.
 
         Raises:
-            RequestRefused: if the request is at fault, or the client has or starts too many sessions.
-            NoResources: if every port is taken.
-            StartFailed: if it ends before it is ready, or is not ready in time. Nothing of it is left then.
+            RequestRefused: the request is at fault, or the client has or starts too many sessions.
+            NoResources: all ports are in use.
+            StartFailed: it ends before it is ready, or is not ready in time. Nothing of it is left then.
         """
         starter = self._starter
         accepted = starter.accept(application, posted)
@@ -157,12 +158,12 @@ class Launcher:
         return session
 
     def get(self, session_id: str) -> Session | None:
-        """The session that is ready, belongs to a client and has this id."""
+        """The session with this id, if it is ready and belongs to a client."""
         session = self.sessions.get(session_id)
         return session if session is not None and session.state is State.READY and not session.standby else None
 
     async def stop(self, session_id: str, reason: str = "it was asked to") -> None:
-        """End a session; returns when its processes have gone and its port is free. Unknown ids do nothing."""
+        """End a session. Returns when its processes have gone and its port is free. Unknown ids are ignored."""
         session = self.sessions.get(session_id)
         if session is None:
             return
@@ -172,7 +173,7 @@ class Launcher:
         await self._ending.end(session)
 
     def log_of(self, session: Session) -> str:
-        """The end of what a session wrote, without its secrets."""
+        """The end of a session's output, without its secrets."""
         return tail(
             session.spawner.spec.log if session.spawner else log_file(self.configuration, session.id), session.secrets
         )
@@ -187,7 +188,7 @@ class Launcher:
     async def _lease(
         self, starter: Starter, session_id: str, application: str, accepted: Mapping[str, str], client: str
     ) -> Session:
-        """A session that holds a port. One that waits for a client gives way to one that has a client."""
+        """Create a session that holds a port. A standby gives way to a session with a client."""
         lease = None if self._closing else self._ports.take()
         surplus = self._pool.surplus() if lease is None and not self._closing else None
         if surplus is not None:
@@ -210,7 +211,7 @@ class Launcher:
         return session
 
     async def _hand_over(self, session: Session, client: str) -> None:
-        """Give a session of the pool to a client."""
+        """Give a standby to a client."""
         session.begin(client)
         await self.store.put(session.id, session.record())
         self._publish()
@@ -223,14 +224,14 @@ class Launcher:
             self._publish()
         except BaseException as error:
             self._tell(session, error)
-            # Also where the launch is cancelled: whatever happens, the port and the processes do not stay behind.
+            # Even if the launch is cancelled: neither the port nor the processes may be left over.
             await asyncio.shield(self.stop(session.id, getattr(error, "message", "it was given up")))
             raise
         self._tell(session, None)
 
     async def _restore(self, session_id: str, record: Record | None) -> None:
-        """Take over a session of another launcher, or an earlier one, that runs and was ready; clear away the rest of
-        any other."""
+        """Take over a session from another launcher, or an earlier one, if it is running and was ready; otherwise clean
+        up what is left of it."""
         if record is None:
             await self.store.delete(session_id)
             return
@@ -266,7 +267,7 @@ class Launcher:
         return {one.id: one.address for one in self.sessions.values() if self.get(one.id) is one}
 
     def _each_second(self) -> None:
-        """Do what could not be done before."""
+        """Retry what was not possible before."""
         self._pool.fill()
         if self._proxy_file.late:
             self._publish()

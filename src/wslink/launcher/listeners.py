@@ -1,7 +1,7 @@
 """The owner of the process that listens on a port of this machine.
 
-Another user's process that has a session's port must not get what is meant for the session. Linux tells the user of the
-socket that would take a connection (sock_diag(7)); elsewhere nobody knows, and the first address is dialled.
+Another user's process on a session's port must not receive what is meant for the session. Linux tells the user of the
+socket that would accept a connection (sock_diag(7)). Elsewhere it is unknown, and the first address is used.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ ROOT = 0
 
 
 class ForeignListener(Exception):
-    """Only processes of other users listen on a session's port."""
+    """Only processes of other users are listening on a session's port."""
 
 
 async def reach(host: str, port: int, users: Iterable[int]) -> str:
-    """The address at which to dial a session of this machine.
+    """The address at which to reach a session on this machine.
 
     Args:
-        host: what it was told to listen on.
-        users: whose processes it may have, beside this process's user and root.
+        host: the host on which it was told to listen.
+        users: the users whose processes are accepted, in addition to this process's user and root.
 
     Raises:
-        ForeignListener: if others' processes listen on its port, and none of its own.
-        OSError: if the host is not found.
+        ForeignListener: only others' processes are listening on its port.
+        OSError: the host is not found.
     """
     addresses = await _addresses(host, port)
     trusted = {ROOT, _own_user(), *users}
@@ -54,8 +54,8 @@ async def reach(host: str, port: int, users: Iterable[int]) -> str:
 
 
 def user_of_listener(address: str, port: int) -> int | None:
-    """The number of the user whose socket takes connections to an address of this machine; None where there is none, or
-    the system does not tell."""
+    """The id of the user whose socket accepts connections to an address of this machine; None if there is none, or the
+    system cannot tell."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     place = _ADDRESSES.pack(port, 0, socket.inet_pton(family, address).ljust(16, b"\0"), bytes(16))
     query = (

@@ -13,11 +13,11 @@ PIECE = 65536
 
 
 class LineWatch:
-    """Looks for a text in a file that grows. Each byte is read once.
+    """Looks for a text in a growing file. Each byte is read once.
 
     Args:
         path: the file. It need not exist yet.
-        text: what to look for; it stands on one line.
+        text: the text, which is on a single line.
     """
 
     def __init__(self, path: Path, text: str) -> None:
@@ -31,7 +31,7 @@ class LineWatch:
         """Whether the text has been written."""
         try:
             size = 0 if self.found else os.stat(self._path).st_size
-            if size < self._position:  # it was cut
+            if size < self._position:  # it was truncated
                 self._position, self._carried = 0, b""
             if size > self._position:
                 self._read()
@@ -50,12 +50,12 @@ class LineWatch:
 
 
 def tail(path: Path, secrets: Iterable[str] = (), size: int = TAIL) -> str:
-    """The end of a log, from the begin of a line, with each of `secrets` replaced by stars."""
+    """The end of a log, from the beginning of a line, with each of `secrets` replaced by asterisks."""
     longest = max(map(len, secrets), default=0)
     try:
         with open(path, "rb") as file:
             file.seek(0, os.SEEK_END)
-            # A secret that is cut in two would not be recognised: its first part is read too.
+            # A secret that is cut in two would not be recognised, so its first part is read, too.
             start = max(0, file.tell() - size - longest)
             file.seek(start)
             text = file.read().decode(errors="replace")
@@ -66,7 +66,7 @@ def tail(path: Path, secrets: Iterable[str] = (), size: int = TAIL) -> str:
 
 
 def without(text: str, secrets: Iterable[str]) -> str:
-    """`text` with each of `secrets` replaced by stars."""
+    """`text` with each of `secrets` replaced by asterisks."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, "***")

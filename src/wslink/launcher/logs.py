@@ -1,4 +1,4 @@
-"""The logs of sessions: each has a bound, and they go some time after their sessions."""
+"""The logs of sessions: their size is limited, and they are removed some time after their sessions have ended."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _NAME = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}([.][1-9][0-9]*)?[
 
 
 class Logs:
-    """Bounds the logs in a directory.
+    """Limits the logs in a directory.
 
     Args:
-        settings: `log_dir`, where they are, named by the ids of sessions; `log_limit`, `log_parts` and `keep_logs`.
-        current: the ids of the sessions that there are.
+        settings: `log_dir`, the directory with logs named by session ids; `log_limit`, `log_parts` and `keep_logs`.
+        current: returns the ids of existing sessions.
     """
 
     def __init__(self, settings: Settings, current: Callable[[], Collection[str]]) -> None:
@@ -39,11 +39,11 @@ class Logs:
         self.change(settings)
 
     def change(self, settings: Settings) -> None:
-        """Keep to other bounds from now on. The directory stays."""
+        """Use other limits from now on. The directory does not change."""
         self._limit, self._parts, self._keep = settings.log_limit, settings.log_parts, settings.keep_logs
 
     async def watch(self) -> None:
-        """Keep to the bounds until cancelled. The file system may be slow: it is asked in a thread."""
+        """Enforce the limits until cancelled. The file system may be slow, so it is accessed in a thread."""
         purged = 0.0
         while True:
             current = frozenset(self._current())
@@ -58,14 +58,14 @@ class Logs:
             await asyncio.sleep(QUICK if cut else INTERVAL)
 
     def ended(self, session_id: str) -> None:
-        """Remove the log of a session that has ended, where none are kept."""
+        """Remove the log of a session that has ended, if none are kept."""
         if not self._keep:
             log = self._directory / f"{session_id}.txt"
             for path in (log, *(part_of(log, number) for number in range(1, self._parts + 1))):
                 _remove(path)
 
     def _bound(self, current: frozenset[str]) -> bool:
-        """Cut the logs that are too long; whether there was one."""
+        """Truncate logs that are too long. Returns whether there were any."""
         cut = False
         for session_id in current:
             with contextlib.suppress(OSError):
@@ -76,10 +76,10 @@ class Logs:
         return cut
 
     def _purge(self) -> None:
-        """Remove logs that are old, or too many. Only what is named as a log is.
+        """Remove logs that are old, or too many. Only files named like logs are removed.
 
-        A session is known before it has a log, so one that starts meanwhile is found among the current ones: they are
-        asked for with each log, not before.
+        A session is known before it has a log. To find one that starts in the meantime, the current sessions are
+        queried for each log rather than once.
         """
         found, current = [], self._current
         with os.scandir(self._directory) as entries:
@@ -94,7 +94,7 @@ class Logs:
 
 
 def _remove(path: Path) -> None:
-    """Remove a log, and what it leads to where the spawner has given the file a name of its own."""
+    """Remove a log, and the file that it links to if the spawner has named that itself."""
     with contextlib.suppress(OSError):
         file = path.resolve()
         path.unlink()

@@ -1,4 +1,4 @@
-"""The proxy file: which address each session has, for Apache's RewriteMap."""
+"""The proxy file: the address of each session, for Apache's RewriteMap."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ logger: logging.Logger = logging.getLogger("wslink.launcher")
 
 
 class ProxyFile:
-    """Keeps a file with a line `id host:port` for each session. A reader sees the old file or the new one, whole. A
-    file that is there keeps its mode and group; a new one is for its owner alone.
+    """Maintains a file with a line `id host:port` for each session. Readers see either the old file or the new one. An
+    existing file keeps its mode and group; a new one is readable only by its owner.
 
     Args:
         path: the file; nothing is written if it is empty.
-        pattern: a line, from id, host and port.
+        pattern: the format of a line, from id, host and port.
 
     Attributes:
-        late: whether `publish` could not write what it was given last.
+        late: whether the last `publish` could not be written.
     """
 
     def __init__(self, path: str, pattern: str = "%s %s:%d\n") -> None:
         self._pattern = pattern
         self.late: bool = False
-        # A link stays a link: what it points to is replaced.
+        # A link is kept: the file that it points to is replaced.
         self._path = Path(path).resolve() if path else None
 
     def publish(self, sessions: Mapping[str, Address]) -> None:
-        """Replace the file, or try again later. A launcher whose file cannot be written goes on: its own proxy still
+        """Replace the file, or try again later. A launcher that cannot write its file carries on: its own proxy still
         works."""
         try:
             self.write(sessions)
@@ -47,14 +47,14 @@ class ProxyFile:
         """Replace the file.
 
         Raises:
-            OSError: if its directory cannot be written to.
+            OSError: its directory is not writable.
         """
         if self._path is None:
             return
         text = "".join(self._pattern % (session, *address) for session, address in sessions.items())
         draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:
-            # It holds whole ids, which open sessions: a new one is for its owner alone.
+            # It contains complete ids, which give access to sessions: a new file is only for its owner.
             draft.unlink(missing_ok=True)
             with open(draft, "x", encoding="utf-8", opener=_private) as file:
                 file.write(text)
@@ -69,7 +69,7 @@ def _private(path: str, flags: int) -> int:
 
 
 def _adopt_owner(old: Path, new: Path) -> None:
-    """Give `new` the mode and, where that is permitted, the group of `old`: the web server reads it by them."""
+    """Give `new` the mode and, if permitted, the group of `old`, which let the web server read it."""
     try:
         status = old.stat()
     except FileNotFoundError:

@@ -1,4 +1,7 @@
-"""The launcher's metrics for Prometheus. Needs the prometheus-client package: pip install wslink[metrics]."""
+"""The launcher's metrics for Prometheus.
+
+Requires the prometheus-client package (`pip install wslink[metrics]`).
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ class Metrics:
     """Counts a launcher's sessions.
 
     Raises:
-        ImportError: if prometheus-client is not installed.
+        ImportError: prometheus-client is not installed.
     """
 
     def __init__(self, launcher: Launcher) -> None:
@@ -53,7 +56,7 @@ class Metrics:
             self._failures.labels(session.application).inc()
 
     def response(self) -> web.Response:
-        """All of it, in Prometheus's text format."""
+        """The response with all metrics, in Prometheus's text format."""
         headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
         return web.Response(body=self._generate(self._registry), headers=headers)
 

@@ -1,7 +1,7 @@
-"""Requests for sessions that another launcher has: they are carried to it, and it answers them.
+"""Requests for sessions of other launchers, which are forwarded to these.
 
-To that launcher this one is a proxy like any other: it has to be one of its `trusted_proxies`, or what it says of the
-client counts for nothing.
+To such a launcher this one is a proxy like any other: it has to be among its `trusted_proxies`, or what it reports
+about the client is ignored.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Neighbours:
-    """Leads to other launchers.
+    """Forwards requests to other launchers.
 
     Args:
-        launcher: this one.
-        forwarding: makes the headers that they are sent.
+        launcher: this launcher.
+        forwarding: creates the headers for them.
     """
 
     def __init__(self, launcher: Launcher, forwarding: Forwarding) -> None:
@@ -44,23 +44,23 @@ class Neighbours:
         self._carrier = Carrier()
 
     def change(self, forwarding: Forwarding) -> None:
-        """Follow other settings from now on."""
+        """Use other settings from now on."""
         self._forwarding = forwarding
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Carry what is asked of another launcher's session.
+        """Forward requests for another launcher's session.
 
         Raises:
-            RequestRefused: with 503, if that launcher does not answer.
-            NoResources: if nobody knows whose session it is now.
+            RequestRefused: with 503, if that launcher does not respond.
+            NoResources: it is unknown whose session it is now.
         """
         session_id = request.match_info.get("id") or asked_id(request)
         here = session_id in self._launcher.sessions
         if here or CARRIED in request.headers or not _ID.fullmatch(session_id):
             return await handler(request)
         place = await self._launcher.store.find(session_id)
-        # It may have come here while the store was asked.
+        # It may have been taken over while the store was queried.
         if place is None or session_id in self._launcher.sessions:
             return await handler(request)
         if not place.alive:
@@ -84,7 +84,7 @@ class Neighbours:
         return await self._carrier.carry(request, target, headers)
 
     def _headers(self, request: web.Request, target: Target) -> CIMultiDict[str]:
-        """As the launcher there would have got them from the client: its own cookies are among them."""
+        """The headers that the other launcher would have received from the client, including its own cookies."""
         headers = self._forwarding.headers(request, target)
         headers.popall("Cookie", None)
         headers.extend(("Cookie", one) for one in request.headers.getall("Cookie", ()))

@@ -1,8 +1,8 @@
 """Signing in with OpenID Connect: the authorization code flow with PKCE, state and nonce (OpenID Connect Core 1.0, 3.1;
-RFC 7636; RFC 9207). Authlib checks ID tokens, joserfc signatures and the seals of cookies.
+RFC 7636; RFC 9207). Authlib checks ID tokens; joserfc checks signatures and encrypts cookies.
 
-Nothing is kept here of a sign-in: what it needs is in a cookie of the browser that began it, encrypted for this
-launcher, and so is who has signed in. Launchers that share a key take each other's.
+No state of a sign-in is kept here: it is in a cookie of the browser that started it, encrypted for this launcher, and
+so is the user's identity afterwards. Launchers that share a key accept each other's cookies.
 """
 
 from __future__ import annotations
@@ -48,22 +48,22 @@ _PROCESS_KEY = secrets.token_bytes(32)
 
 
 class Seal:
-    """Encrypts what a browser keeps for the launcher, so that it can neither read nor change it (JWE, A256GCM).
+    """Encrypts what a browser keeps for the launcher, which it can neither read nor change (JWE, A256GCM).
 
     Args:
-        key: at least 16 characters; one of this process, which ends with it, if it is empty.
+        key: at least 16 characters; if empty, a random key of this process.
     """
 
     def __init__(self, key: str) -> None:
         self._key = OctKey.import_key(_derived(key) if key else _PROCESS_KEY)
 
     def close(self, kind: str, seconds: float, **values: str) -> str:
-        """The values, for so many seconds."""
+        """Encrypt the values, valid for this many seconds."""
         text = json.dumps({**values, "kind": kind, "until": time.time() + seconds})
         return jwe.encrypt_compact({"alg": "dir", "enc": "A256GCM"}, text, self._key)
 
     def open(self, kind: str, sealed: str) -> dict[str, str]:
-        """What was closed as `kind`; nothing of what is too old, foreign or changed."""
+        """Decrypt what was encrypted as `kind`; None if it is too old, foreign or modified."""
         if not sealed:
             return {}
         try:
@@ -74,15 +74,15 @@ class Seal:
 
 
 class OpenIDConnect:
-    """Authenticates by the cookie of who has signed in. The launcher serves `login`, `callback` and `logout`.
+    """Authenticates by the cookie of a user who has signed in. The launcher serves `login`, `callback` and `logout`.
 
     Args:
         options: those of the configuration's `authentication`.
 
     Raises:
-        KeyError: naming an option that is missing.
-        ValueError: if an option is wrong.
-        OSError: if a file cannot be read.
+        KeyError: an option is missing. The message names it.
+        ValueError: an option is not valid.
+        OSError: a file cannot be read.
     """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
@@ -105,7 +105,7 @@ class OpenIDConnect:
         return self._seal.open(USER, sealed).get("user")
 
     async def login(self, request: web.Request) -> web.Response:
-        """Lead to the provider."""
+        """Redirect to the provider."""
         place = (await self._provider.metadata())["authorization_endpoint"]
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         challenge = create_s256_code_challenge(verifier)
@@ -117,11 +117,11 @@ class OpenIDConnect:
         return self._led(location, LOGIN, sealed, LOGIN_TIME)
 
     async def callback(self, request: web.Request) -> web.Response:
-        """Take what the provider says of a sign-in, and lead to the list of applications.
+        """Handle the provider's response to a sign-in, and redirect to the list of applications.
 
         Raises:
-            RequestRefused: with 400 if it was not begun by this browser, with 403 if the provider refuses or what it
-                says is wrong, with 502 if it does not answer.
+            RequestRefused: with 400 if this browser has not started it, with 403 if the provider refuses or its
+                response is not valid, with 502 if it does not respond.
         """
         asked, begun = request.query, self._seal.open(LOGIN, cookie_of(request.headers.getall("Cookie", ()), LOGIN))
         if not same(asked.get("state", ""), begun.get("state", "")):
@@ -149,7 +149,7 @@ class OpenIDConnect:
     def _led(self, location: str, cookie: str, value: str, seconds: float) -> web.Response:
         response = web.Response(status=302, headers={"Location": location, "Cache-Control": "no-store"})
         secure = self._redirect.startswith("https:")
-        # Lax: the provider's page leads back here.
+        # Lax: the provider's page redirects back to here.
         response.set_cookie(cookie, value, max_age=int(seconds), path="/", httponly=True, secure=secure, samesite="Lax")
         return response
 
@@ -170,5 +170,5 @@ def _derived(key: str) -> bytes:
 
 
 def _word(text: str) -> str:
-    """An error code of OAuth, which stands in logs and answers; nothing else does."""
+    """An OAuth error code for logs and responses; anything else is not shown."""
     return text if re.fullmatch(r"\w{1,60}", text, re.ASCII) else "it does not say why"

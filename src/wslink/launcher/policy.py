@@ -13,12 +13,12 @@ from wslink.launcher.configuration import Settings
 
 @dataclass(frozen=True)
 class Policy:
-    """The authentication that settings ask for. Files have been read; they are read again when they change.
+    """The configured authentication. Its files have been read, and are read again when they change.
 
     Attributes:
-        authenticate: the user of a request; None where no authentication is needed.
-        admin_token: returns the administrator's token; empty where nobody is.
-        proxies: whose `X-Forwarded-For` is believed.
+        authenticate: identifies the user of a request; None if no authentication is needed.
+        admin_token: returns the administrator's token; empty if there is no administrator.
+        proxies: the proxies whose `X-Forwarded-For` is trusted.
     """
 
     authenticate: Authenticator | None
@@ -27,7 +27,7 @@ class Policy:
 
     @classmethod
     def of(cls, settings: Settings) -> Policy:
-        """Raises UsageError if a setting cannot be followed."""
+        """Raises UsageError if a setting is not valid."""
         try:
             proxies = networks(settings.trusted_proxies)
         except ValueError as error:

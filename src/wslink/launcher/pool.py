@@ -1,4 +1,4 @@
-"""Sessions that wait for their clients: an application's `pool` says how many are kept ready."""
+"""Standbys: sessions that are kept ready for clients. An application's `pool` determines how many."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ BACKOFF = 10.0
 
 
 class Pool:
-    """Keeps sessions ready that nobody has yet: standbys.
+    """Keeps standbys ready.
 
     Args:
-        apps: the applications, by name; each says how many.
-        sessions: the launcher's; its own are those that are `standby`.
+        apps: the applications, by name; each determines how many.
+        sessions: the launcher's; standbys are those with `standby` set.
         start: starts a standby of an application.
     """
 
@@ -40,19 +40,19 @@ class Pool:
         self._starts: dict[asyncio.Task[None], str] = {}
 
     def take(self, application: str) -> Session | None:
-        """The standby that has been ready for longest; it is none any more. None if there is none."""
+        """Return the standby that has been ready longest, which is then no longer one; None if there is none."""
         standby = next((one for one in self._standbys() if one.application == application), None)
         if standby is not None:
             standby.standby = False
         return standby
 
     def surplus(self) -> Session | None:
-        """A standby that may be ended, because somebody needs its port."""
+        """A standby that may be ended because its port is needed."""
         self._not_before = time.monotonic() + BACKOFF
         return next(iter(self._standbys()), None)
 
     def fill(self) -> None:
-        """Start what is missing. Called every second, and when a standby was taken."""
+        """Start missing standbys. Called every second, and when one was taken."""
         if time.monotonic() < self._not_before:
             return
         for application, wanted in self._wanted.items():
@@ -64,11 +64,11 @@ class Pool:
                 task.add_done_callback(self._starts.pop)
 
     def change(self, apps: Mapping[str, Application], outdated: Collection[str]) -> list[Session]:
-        """Keep sessions of other applications ready from now on.
+        """Keep standbys of other applications ready from now on.
 
         Args:
             apps: the applications, by name.
-            outdated: those that are started differently now: starts of standbys that have begun are given up.
+            outdated: those that are started differently now. Starts of their standbys are given up.
 
         Returns:
             Standbys to end: of these applications, and those that are too many now.
@@ -85,7 +85,7 @@ class Pool:
         return ends
 
     def close(self) -> None:
-        """Start nothing any more."""
+        """Start no more."""
         self._wanted.clear()
         for task in self._starts:
             task.cancel()

@@ -1,4 +1,4 @@
-"""The pool of ports that sessions are given."""
+"""The pool of TCP ports for sessions."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Address = tuple[str, int]
 
 
 class Ports:
-    """Gives ports out and takes them back. A port is given to one session at a time.
+    """Leases ports. A port is leased to one session at a time.
 
     Args:
         resources: hosts and their ports.
-        usable: whether nobody else has an address. One that somebody has is passed over, and tried again later.
+        usable: whether an address is not used by others. One that is used is skipped, and tried again later.
     """
 
     def __init__(self, resources: Iterable[Resource], usable: Callable[[Address], bool] = lambda _: True) -> None:
@@ -30,7 +30,7 @@ class Ports:
         self.change(resources)
 
     def change(self, resources: Iterable[Resource]) -> None:
-        """Give out other ports from now on. Those that are taken stay so until they are given back."""
+        """Lease other ports from now on. Leased ports remain so until they are returned."""
         before, self._free = self._free, {}
         pool: dict[str, set[int]] = {}
         for resource in resources:
@@ -45,11 +45,11 @@ class Ports:
 
     @property
     def free(self) -> int:
-        """How many ports are left."""
+        """The number of free ports."""
         return sum(map(len, self._free.values()))
 
     def take(self) -> Address | None:
-        """A port of the host that has most left; None if there is none."""
+        """Lease a port of the host with the most free ones; None if there is none."""
         for host in sorted(self._free, key=lambda name: -len(self._free[name])):
             ports = self._free[host]
             # The one that has been free for the longest time comes first: its last user has surely gone.
@@ -61,13 +61,13 @@ class Ports:
         return None
 
     def claim(self, address: Address) -> None:
-        """Take a certain port, of a session that was found running. It need not be in the pool."""
+        """Lease a certain port, for a session that was found running. It need not be in the pool."""
         self._taken.add(address)
         with contextlib.suppress(KeyError, ValueError):
             self._free[address[0]].remove(address[1])
 
     def give_back(self, address: Address) -> None:
-        """Return a port. A second time does nothing."""
+        """Return a port. Returning it again has no effect."""
         if address in self._taken:
             self._taken.remove(address)
             if address[0] in self._free and address not in self._foreign:
@@ -76,7 +76,7 @@ class Ports:
 
 
 def is_local(host: str) -> bool:
-    """Whether `host` names this machine's loopback interface or all of its interfaces, without asking a name server."""
+    """Whether `host` is this machine's loopback interface or all of its interfaces, without asking a name server."""
     if host in ("", "localhost"):
         return True
     try:
@@ -87,14 +87,14 @@ def is_local(host: str) -> bool:
 
 
 def reachable(host: str) -> str:
-    """What to dial for a host that sessions listen on: loopback where that is all interfaces."""
+    """The address to connect to for a host on which sessions listen: loopback if that is all interfaces."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
 
 
 def nobody_listens(address: Address) -> bool:
-    """Whether a session could listen at `address`; True for addresses that are not this machine's.
+    """Whether a session could listen at `address`; True for addresses of other machines.
 
-    Otherwise a foreign process on a port of the pool would be handed to a client as its session.
+    Otherwise a foreign process on a port of the pool could be given to a client as its session.
     """
     host, port = address
     if not is_local(host):

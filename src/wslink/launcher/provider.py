@@ -1,4 +1,4 @@
-"""An OpenID provider: what it says of itself, its keys, and what it tells of who has signed in."""
+"""An OpenID provider: its metadata, its keys, and its claims about users."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ KEEP = 3600.0
 
 
 class Provider:
-    """Asks a provider. It is asked first when somebody signs in.
+    """Queries a provider, for the first time when somebody signs in.
 
     Args:
-        issuer: its address, as its tokens name it.
-        client: the launcher's id there.
-        secret: the launcher's secret there; empty for a public client.
+        issuer: its address, as in its tokens.
+        client: the launcher's client id.
+        secret: the launcher's client secret; empty for a public client.
 
     Raises:
-        ValueError: for an address that is neither https nor of this machine.
+        ValueError: the address is neither https nor on this machine.
     """
 
     def __init__(self, issuer: str, client: str, secret: str) -> None:
@@ -61,8 +61,8 @@ class Provider:
         self._asked = 0
 
     async def metadata(self) -> dict[str, Any]:
-        """What the provider says of itself (OpenID Connect Discovery 1.0), read once for all who need it at a time.
-        Raises RequestRefused."""
+        """The provider's metadata (OpenID Connect Discovery 1.0), read once for all concurrent callers. Raises
+        RequestRefused."""
         if time.monotonic() - self._metadata[0] > KEEP:
             if self._reading is None or self._reading.done():
                 self._reading = asyncio.get_running_loop().create_task(self._read_metadata())
@@ -78,11 +78,11 @@ class Provider:
         self._metadata = time.monotonic(), told
 
     async def claims(self, code: str, verifier: str, redirect: str, nonce: str) -> dict[str, Any]:
-        """What the provider tells of who has signed in, for the code that it gave.
+        """The provider's claims about the user, for an authorization code.
 
         Raises:
-            RequestRefused: with 403 if it takes the code for wrong or tells something wrong, with 502 if it does not
-                answer.
+            RequestRefused: with 403 if the provider rejects the code or its response is not valid, with 502 if it does
+                not respond.
         """
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect, "code_verifier": verifier}
         headers = {"Authorization": self._login()} if self._secret else {}
@@ -106,12 +106,12 @@ class Provider:
         return dict(claims)
 
     def _login(self) -> str:
-        """client_secret_basic (RFC 6749, 2.3.1): both parts are encoded as in a form."""
+        """client_secret_basic (RFC 6749, 2.3.1): both parts are form-encoded."""
         pair = f"{quote_plus(self._client)}:{quote_plus(self._secret)}"
         return f"Basic {base64.b64encode(pair.encode()).decode()}"
 
     async def _verified(self, text: str) -> jwt.Token:
-        """The token, if one of the provider's keys signed it; keys are asked for again where none did."""
+        """The token, if one of the provider's keys signed it. If none did, the keys are fetched again."""
         fresh = self._keys is None or time.monotonic() - self._keys[0] > KEEP
         keys = await self._key_set(again=fresh)
         try:
@@ -128,7 +128,7 @@ class Provider:
         return self._keys[1]
 
     async def _ask(self, method: str, url: str, **options: Any) -> dict[str, Any]:
-        """An answer in JSON; what was asked and answered stands in no log, because it holds secrets."""
+        """Fetch JSON. Neither request nor response is logged, since they contain secrets."""
         timeout = aiohttp.ClientTimeout(total=TIMEOUT)
         if self._asked >= MOST_ASKED:
             raise RequestRefused("Many sign in at this moment; try again later", 503)

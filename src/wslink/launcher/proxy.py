@@ -1,14 +1,15 @@
-"""The session proxy: `/<endpoint>/session/<id>/...` leads to the session, over HTTP and WebSocket, so that no
-mapping in a web server is needed.
+"""The session proxy: `/<endpoint>/session/<id>/...` leads to the session, over HTTP and WebSocket, so that no mapping
+in a web server is needed.
 
-What opens it is the session's token, as the first segment of the path (`${token}` in `sessionURL`) or as a cookie that
-the answer of the POST sets for the browser. A token opens its own session alone.
+Access requires the session's token, as the first segment of the path (`${token}` in `sessionURL`) or as a cookie that
+the response to the POST sets. A token gives access to its own session only.
 
-A `sessionURL` that names the session in its query (`/proxy?sessionId=${id}&path=ws`), as released launchers have it
-behind Apache's RewriteMap, is served as Apache would: the id, unguessable, opens the session's WebSocket.
+A `sessionURL` with the session in its query (`/proxy?sessionId=${id}&path=ws`), as released launchers use it behind
+Apache's RewriteMap, is served like Apache does: the id, which cannot be guessed, gives access to the session's
+WebSocket.
 
-A session that takes connections (proxy/fd_passing.py) gets the WebSocket's itself, and no byte passes here after the
-request. To any other they are carried.
+A session that supports fd passing (proxy/fd_passing.py) receives the WebSocket's connection itself, and no byte passes
+through here after the request. For others, the bytes are forwarded.
 """
 
 from __future__ import annotations
@@ -42,12 +43,12 @@ logger: logging.Logger = logging.getLogger("wslink.launcher")
 
 
 class SessionProxy:
-    """Carries requests to sessions.
+    """Forwards requests to sessions.
 
     Args:
-        launcher: whose sessions they are.
-        origins: pages that may connect beside those of the launcher's own origin.
-        forwarding: makes the headers that sessions are sent.
+        launcher: the launcher.
+        origins: origins that may connect in addition to the launcher's own.
+        forwarding: creates the headers for sessions.
     """
 
     def __init__(self, launcher: Launcher, origins: Iterable[str], forwarding: Forwarding) -> None:
@@ -60,7 +61,7 @@ class SessionProxy:
         self._public = public_path(launcher.configuration.settings.session_url, self._route)
 
     def change(self, origins: Iterable[str], forwarding: Forwarding) -> None:
-        """Follow other settings from now on; connections that there are stay."""
+        """Use other settings from now on. Existing connections are not affected."""
         self._origins = tuple(origins)
         self._forwarding = forwarding
 
@@ -73,10 +74,10 @@ class SessionProxy:
         application.on_cleanup.append(self._clean_up)
 
     def set_cookie(self, response: web.Response, session: Session, request: web.Request) -> None:
-        """Let the browser that started a session reach it without the token in the address.
+        """Give the browser that started a session access without the token in the address.
 
-        The cookie's path is the one that the launcher sees: behind a proxy that serves it below a path of its own, the
-        address has to hold the token.
+        The cookie's path is the one that the launcher sees. Behind a proxy that serves it below another path, the
+        address has to contain the token.
         """
         secure = request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
         response.set_cookie(
@@ -98,9 +99,9 @@ class SessionProxy:
         return await self._lead(request, session, inner)
 
     async def _add_slash(self, request: web.Request) -> web.StreamResponse:
-        """Lead to the address with a slash behind the id or the token, below which a page finds its files. It says
-        nothing of whether there is such a session. Relative, so that it holds below any path of a proxy, and never the
-        scheme of another address (`https:evil.example`)."""
+        """Redirect to the address with a slash after the id or the token, relative to which a page finds its files.
+        This does not reveal whether there is such a session. The redirect is relative, so that it is right below any
+        path of a proxy, and never the scheme of another address (`https:evil.example`)."""
         path, mark, query = request.raw_path.partition("?")
         location = f"./{path.rpartition('/')[2]}/{mark}{query}"
         return web.Response(status=307, headers={"Location": location, "Cache-Control": "no-store"})
@@ -143,10 +144,10 @@ class SessionProxy:
         return await tunnel(request, target, headers, observer)
 
     def _inner(self, request: web.Request, session: Session) -> Inner | None:
-        """What of the session a request asks for; None if it does not have the token."""
+        """The part of the session that a request asks for; None if it does not have the token."""
         prefix = f"{self._route}/{request.match_info['id']}/"
         _, found, rest = request.raw_path.partition(prefix)
-        if not found:  # the id was sent encoded, which no address of ours is
+        if not found:  # the id was encoded, unlike in any of our addresses
             return None
         first, slash, inner = rest.partition("/")
         first, _, _ = first.partition("?")
@@ -166,12 +167,12 @@ class SessionProxy:
         return usage
 
     async def _find_connections(self, session: Session) -> None:
-        """Count the connections that a session got from another launcher."""
+        """Count the connections that a session received from another launcher."""
         if session.handoff_socket:
             await follow(session.handoff_socket, self._usage(session))
 
     def _prefix(self, target: Target, headers: CIMultiDict[str], inner: Inner) -> Prefix:
-        """Where a session is served, for what its answer says of addresses."""
+        """Where a session is served, for the addresses in its responses."""
         hosts = target.netloc.lower(), headers["X-Forwarded-Host"].lower(), f"localhost:{target.port}"
         return Prefix(inner.prefix, f"{self._public}{inner.prefix}", inner.path, hosts)
 
@@ -186,8 +187,8 @@ class Inner:
     """The part of a session that a request asks for.
 
     Attributes:
-        path: its own path and query, encoded, with a slash before; empty where that slash is missing.
-        prefix: what stands before that in the launcher's path, with a slash at its end.
+        path: the session's own path and query, encoded, with a leading slash; empty if that slash is missing.
+        prefix: the preceding part of the launcher's path, with a trailing slash.
     """
 
     path: str
@@ -199,25 +200,25 @@ _INNER = re.compile(r"[\w/-]+", re.ASCII)
 
 
 def mapped_path(session_url: str) -> str:
-    """The path of a `sessionURL` that names the session in its query alone; empty for any other."""
+    """The path of a `sessionURL` with the session only in its query; empty for any other."""
     parts = urlsplit(session_url)
     asked = {name.lower() for name, value in parse_qsl(parts.query) if value in ("${id}", "$id")}
     return parts.path if asked == {"sessionid"} and "$" not in parts.path and len(parts.path) > 1 else ""
 
 
 def public_path(session_url: str, route: str) -> str:
-    """The path that a web server in front puts before the launcher's, as a `sessionURL` tells it; "" for none."""
+    """The path that a web server in front adds to the launcher's, according to a `sessionURL`; "" for none."""
     before, found, _ = urlsplit(session_url).path.partition(f"{route}/")
     return before if found and "$" not in before else ""
 
 
 def asked_id(request: web.Request) -> str:
-    """The id that a request has in its query, as a `sessionURL` of released launchers has it; "" for none."""
+    """The id in the query of a request, as in a `sessionURL` of released launchers; "" for none."""
     return _asked(request, "sessionid")
 
 
 def _asked(request: web.Request, key: str) -> str:
-    # In any case: clients in the field put the whole address into small letters.
+    # Ignoring case: existing clients convert the whole address to lower case.
     return {name.lower(): value for name, value in request.query.items()}.get(key, "")
 
 
@@ -226,5 +227,5 @@ def is_websocket(request: web.Request) -> bool:
 
 
 def _none() -> web.Response:
-    """One answer for every reason: it does not tell which ids exist."""
+    """The same response for every reason, so that it does not reveal which ids exist."""
     return web.json_response({"error": "No such session"}, status=404)

@@ -26,11 +26,11 @@ Waits = Callable[[str], None]
 
 
 async def until_ready(session: Session, ready_line: str | None, log: Path, timeout: float, waits: Waits) -> None:
-    """Wait until a session that was started wrote its ready line, or accepts connections where it has none. Returns too
-    where it is stopped meanwhile.
+    """Wait until a started session has written its ready line, or accepts connections if it has none. Also returns if
+    it is stopped in the meantime.
 
     Raises:
-        StartFailed: if it ends before, or is not ready within `timeout` seconds.
+        StartFailed: it ends before, or is not ready within `timeout` seconds.
     """
     assert session.spawner is not None
     try:
@@ -55,7 +55,7 @@ async def _ready(session: Session, spawner: Spawner, ready_line: str | None, log
     told = ""
     watch = LineWatch(log, ready_line or "")
     while session.state is State.STARTING:
-        # In this order, so that what has ended is never told ready.
+        # In this order, so that a session that has ended is never reported as ready.
         found = watch.look() if ready_line else await accepts(spawner.address())
         owned = not found or await is_own(spawner)
         code = await spawner.poll()
@@ -70,7 +70,7 @@ async def _ready(session: Session, spawner: Spawner, ready_line: str | None, log
 
 
 async def is_own(spawner: Spawner) -> bool:
-    """Whether what listens on a session's port is not another user's. Nothing has to listen."""
+    """Whether the process that listens on a session's port does not belong to another user. True if nothing listens."""
     with contextlib.suppress(OSError):
         try:
             await dial_address(spawner)
@@ -80,7 +80,7 @@ async def is_own(spawner: Spawner) -> bool:
 
 
 async def dial_address(spawner: Spawner) -> str:
-    """Where to dial a session. Raises ForeignListener, and OSError if its host is not found."""
+    """The address to connect to a session. Raises ForeignListener, and OSError if its host is not found."""
     host, port = spawner.address()
     users = spawner.users()
     return reachable(host) if users is None else await reach(host, port, users)

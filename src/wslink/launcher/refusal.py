@@ -1,4 +1,4 @@
-"""Error responses: JSON for programs, a page for a person who followed a link."""
+"""Error responses: JSON for programs, a page for people who followed a link."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from wslink.launcher.admin import PAGE
 
 
 def refusal(request: web.Request, told: dict[str, Any], status: int) -> web.Response:
-    """The answer.
+    """Create the response.
 
     Args:
-        request: what failed. A page is for who asks for one, as browsers do where a person follows a link.
-        told: what programs get; `error` is the reason, which a page shows.
-        status: of HTTP.
+        request: the failed request. Browsers ask for a page when a person follows a link.
+        told: the JSON for programs; `error` is the reason, which a page shows.
+        status: the HTTP status.
     """
     if request.method != "GET" or "text/html" not in request.headers.get("Accept", ""):
         return web.json_response(told, status=status)

@@ -1,4 +1,4 @@
-"""Another configuration for a launcher that runs: what of it can be followed, and what needs a restart."""
+"""Changing the configuration of a running launcher: which settings can be changed, and which need a restart."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ open."""
 
 
 def followed(old: Configuration, new: Configuration) -> tuple[Configuration, list[str]]:
-    """What a launcher that runs by `old` can follow of `new`, and the names of the settings that need a restart."""
+    """The settings of `new` that a launcher running with `old` can use, and the names of those that need a restart."""
     kept = {name: getattr(old.settings, name) for name in FIXED}
     late = [
         field.encode_name
@@ -26,7 +26,7 @@ def followed(old: Configuration, new: Configuration) -> tuple[Configuration, lis
 
 
 def outdated(old: Configuration, new: Configuration) -> frozenset[str]:
-    """The applications of `old` of which a session would be started differently, or not at all, by `new`."""
+    """The applications of `old` whose sessions would be started differently, or not at all, with `new`."""
     same = (old.properties, old.session_data, old.settings.fields) == (
         new.properties,
         new.session_data,
@@ -36,5 +36,5 @@ def outdated(old: Configuration, new: Configuration) -> frozenset[str]:
 
 
 def _start(app: Application | None) -> Application | None:
-    """What an application says of a start: how many wait for a client is no part of it."""
+    """The settings of an application that affect a start: the number of standbys does not."""
     return app and msgspec.structs.replace(app, pool=0, idle_timeout=None, max_age=None)

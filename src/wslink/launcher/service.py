@@ -12,9 +12,9 @@ from typing import Any
 from aiohttp import web
 
 from wslink.errors import RequestRefused
+from wslink.http.monitoring import HEALTH, METRICS, is_local_program
 from wslink.http.run import add_pages
 from wslink.http.sparse import sparse_logger
-from wslink.http.watching import is_local_program
 from wslink.launcher.access import Access
 from wslink.launcher.admin import Administration
 from wslink.launcher.configuration import Configuration
@@ -39,11 +39,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Service:
-    """Routes of a launcher: POST, GET and DELETE of its endpoint, the administrator's, the session proxy, `/health`,
-    `/metrics`, the JavaScript client at `/wslink/`, and the directory `content`.
+    """The routes of a launcher: POST, GET and DELETE of its endpoint, the administrator's, the session proxy,
+    `/health`, `/metrics`, the JavaScript client at `/wslink/`, and the directory `content`.
 
     Raises:
-        UsageError: if a setting cannot be followed.
+        UsageError: a setting is not valid.
     """
 
     def __init__(self, launcher: Launcher) -> None:
@@ -65,7 +65,7 @@ class Service:
             self._metrics = Metrics(launcher)
 
     def application(self) -> web.Application:
-        """The aiohttp application. It opens the launcher when it starts and closes it when it ends."""
+        """The aiohttp application. It opens the launcher at startup and closes it at the end."""
         middlewares = [self._guard.middleware, *([self._neighbours.middleware] if self._launcher.store.shared else ())]
         application = web.Application(middlewares=middlewares, client_max_size=self._settings.max_body)
         endpoint = self._launcher.configuration.endpoint
@@ -76,8 +76,8 @@ class Service:
         router.add_post(endpoint, self._post)
         router.add_post(f"{endpoint}/", self._post)
         self._existing.add_to(application)
-        router.add_get("/health", self._health)
-        router.add_get("/metrics", self._tell_metrics)
+        router.add_get(HEALTH, self._health)
+        router.add_get(METRICS, self._tell_metrics)
         application.on_startup.append(lambda _: self._launcher.open())
         self._proxy.add_to(application)
         add_pages(application, self._settings.content)
@@ -86,13 +86,13 @@ class Service:
         return application
 
     def reload(self, configuration: Configuration) -> list[str]:
-        """Follow another configuration from now on: no session and no connection ends.
+        """Use another configuration from now on: no session and no connection ends.
 
         Returns:
-            The settings that need a restart, by name; what they were before still holds.
+            The names of the settings that need a restart. Their previous values still apply.
 
         Raises:
-            UsageError: if it cannot be followed; then nothing has changed.
+            UsageError: it is not valid. Nothing has changed then.
         """
         wanted, late = followed(self._launcher.configuration, configuration)
         settings, policy = wanted.settings, Policy.of(wanted.settings)
@@ -121,7 +121,7 @@ class Service:
             return await self._stream(request, application, payload, client)
         session = await self._launcher.launch(application, payload, client)
         if request.transport is None or request.transport.is_closing():
-            # Its client does not know of it, so that nobody could end it.
+            # Its client does not know about it, so nobody could end it.
             await self._launcher.stop(session.id, "its client left before it was ready")
         response = web.json_response(session.public, headers={"Cache-Control": "no-store"})
         self._proxy.set_cookie(response, session, request)
@@ -150,14 +150,14 @@ class Service:
         return web.json_response({"status": "ok"})
 
     async def _tell_metrics(self, request: web.Request) -> web.StreamResponse:
-        """For the administrator, and for programs of this machine that no proxy speaks for."""
+        """Served to the administrator, and to programs on this machine that connect directly."""
         local = is_local_program(request.headers, request.remote)
         if self._metrics is None or not (local or self._access.is_admin(request)):
             raise web.HTTPNotFound
         return self._metrics.response()
 
     async def _payload(self, request: web.Request) -> dict[str, Any]:
-        # Released clients send JSON as text/plain: the type says nothing.
+        # Released clients send JSON as text/plain: ignore the content type.
         try:
             text = await asyncio.wait_for(request.text(), self._settings.body_timeout)
             payload = json.loads(text.removeprefix("\ufeff"))

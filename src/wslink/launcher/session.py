@@ -1,4 +1,4 @@
-"""One session, and what it may become."""
+"""A session of an application, and its states."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ class Session:
     """A session of an application.
 
     Attributes:
-        id: opens the session: it cannot be guessed.
+        id: gives access to the session: it cannot be guessed.
         application: the application's name.
-        client: who started it, as limits count them.
-        lease: the port of the pool that it holds.
-        values: every variable that templates may name.
+        client: who started it, as limits count clients.
+        lease: the leased port.
+        values: all variables that templates may use.
         public: what its client is told.
-        created: seconds since the epoch, for people.
-        began: the same by `time.monotonic`, which no clock that is set changes.
+        created: seconds since the epoch, for display.
+        began: the same by `time.monotonic`, which is not affected by changes of the clock.
         standby: whether it waits for a client, in the pool.
         connections: open connections through the launcher's own proxy.
-        used: when somebody was last seen to use it, by `time.monotonic`.
+        used: when it was last used, by `time.monotonic`.
         reason: why it ended, for the administrator.
-        spawner: what runs it.
+        spawner: runs it.
         starting: the spawner's `start`.
     """
 
@@ -78,12 +78,12 @@ class Session:
         return time.monotonic() - self.began
 
     def begin(self, client: str) -> None:
-        """It is a client's from now on."""
+        """It belongs to a client from now on."""
         self.client, self.created, self.began = client, time.time(), time.monotonic()
         self.used = self.began
 
     def move(self, state: State) -> bool:
-        """Change the state; False, and no change, if it may not follow the present one."""
+        """Change the state. Returns False, without a change, if there is no such transition."""
         allowed = state in MOVES[self.state]
         if allowed:
             self.state = state
@@ -91,7 +91,7 @@ class Session:
 
     @property
     def label(self) -> str:
-        """What names it in logs: the begin of its id, which opens nothing."""
+        """Its name in logs: the beginning of its id, which gives no access."""
         return self.id[:8]
 
     @property
@@ -101,16 +101,16 @@ class Session:
 
     @property
     def handoff_socket(self) -> str:
-        """Where it takes connections that are handed over to it, if it does; "" if it surely does not."""
+        """Where it accepts connections that are passed to it, if it does; "" if it certainly does not."""
         return handoff_path(self.spawner.handoff_directory(), self.address[1]) if self.spawner is not None else ""
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What no log and no error may hold."""
+        """What no log and no error may contain."""
         return self.values["secret"], self.values["token"]
 
     def record(self) -> dict[str, Any]:
-        """What a restarted launcher needs, of a session that has a spawner; `from_record` reads it."""
+        """What a restarted launcher needs to know about a session with a spawner; see `from_record`."""
         assert self.spawner is not None
         kind = type(self.spawner)
         return {
@@ -148,21 +148,21 @@ class Session:
 
 
 def new_id() -> str:
-    """A session id of 122 random bits, in the shape that released launchers gave it."""
+    """A session id of 122 random bits, in the format of released launchers."""
     return str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
 
 
 def public_name(session_id: str) -> str:
-    """A name for what other users of the machine see of a session, which does not tell the id."""
+    """A name for what other users of the machine can see of a session. It does not reveal the id."""
     return hashlib.sha256(session_id.encode()).hexdigest()[:16]
 
 
 def new_secret() -> str:
-    """32 random letters and digits: 190 bits. No dash, so that a command never takes one for an option."""
+    """32 random letters and digits: 190 bits. No dash, so that no command takes it for an option."""
     return "".join(secrets.choice(_LETTERS) for _ in range(32))
 
 
 def new_token() -> str:
-    """What opens a session in the proxy: 32 random small letters and digits, 165 bits. No capitals, because trame's
-    client puts the address that holds it into small letters."""
+    """The token for the session proxy: 32 random lower-case letters and digits, 165 bits. No upper case, because
+    trame's client converts the address that contains it to lower case."""
     return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(32))

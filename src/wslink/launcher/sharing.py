@@ -16,13 +16,13 @@ INTERVAL = 1.0
 
 
 class Sharing:
-    """Looks every second which sessions came and went by other launchers.
+    """Checks every second which sessions other launchers have started and ended.
 
     Args:
         store: the state.
         sessions: this launcher's, by id.
         adopt: takes over a session of a launcher that has ended.
-        leave: leaves a session to another launcher, which has it by now.
+        leave: leaves a session to another launcher that has taken it over.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Sharing:
                 logger.exception("the launchers' common state could not be followed")
 
     async def look(self) -> None:
-        """Write what is late, and follow what changed."""
+        """Write what is late, and follow changes."""
         changes = await self._store.look(self._written())
         for session_id in changes.lost:
             session = self._sessions.get(session_id)
@@ -55,7 +55,7 @@ class Sharing:
                 logger.warning("another launcher has taken over session %s", session.label)
                 self._leave(session)
         for session_id in changes.forgotten:
-            # The state lost its memory: this launcher's sessions are written anew.
+            # The state was lost: write this launcher's sessions again.
             if session_id in self._written():
                 await self._store.put(session_id, self._sessions[session_id].record())
         for session_id, record in changes.adopted.items():

@@ -1,4 +1,4 @@
-"""Routes by which people sign in, where the launcher's authentication has such."""
+"""Routes for signing in, if the launcher's authentication supports it."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from wslink.launcher.access import Access
 
 @runtime_checkable
 class SignsIn(Protocol):
-    """An authenticator to which people come with a browser."""
+    """An authenticator to which people sign in with a browser."""
 
     async def login(self, request: web.Request) -> web.Response:
-        """Begin to sign in."""
+        """Start a sign-in."""
 
     async def callback(self, request: web.Request) -> web.Response:
-        """End it."""
+        """Complete it."""
 
     def logout(self) -> web.Response:
-        """Forget who it was."""
+        """Sign out."""
 
 
 class SignIn:
-    """`<endpoint>/login`, `<endpoint>/login/callback` and POST of `<endpoint>/logout`; 404 where nobody signs in so.
+    """`<endpoint>/login`, `<endpoint>/login/callback` and POST of `<endpoint>/logout`; 404 if there is no signing in.
 
-    What ends no sign-in is counted by address, apart from wrong tokens: the provider is asked of each.
+    Failed callbacks are counted by address, separately from wrong tokens: each one causes a request to the provider.
 
     Args:
         access: has the authenticator, which may change.
@@ -39,7 +39,7 @@ class SignIn:
         self._tries = Tries()
 
     def add_to(self, application: web.Application, endpoint: str) -> None:
-        """Add the routes, in front of those that take anything below the endpoint."""
+        """Add the routes, before those that match anything below the endpoint."""
         application.router.add_get(f"{endpoint}/login", self._login)
         application.router.add_get(f"{endpoint}/login/callback", self._callback)
         application.router.add_post(f"{endpoint}/logout", self._logout)

@@ -1,4 +1,4 @@
-"""Reading a configuration file: what it holds, and on which line each key stands."""
+"""Reading a configuration file: its content, and the line of each key."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Source:
 
     Attributes:
         name: the file's name, for messages.
-        data: the dictionary that it holds.
-        repeated: keys that stand there more than once, of which the last counts.
+        data: its content as a dict.
+        repeated: keys that occur more than once, of which the last counts.
     """
 
     def __init__(self, name: str, data: dict[str, Any], lines: Sequence[tuple[Key, int]]) -> None:
@@ -44,29 +44,35 @@ class Source:
         self.repeated: list[Key] = [key for key, count in counts.items() if count > 1 and counts[key[:-1]] < 2]
 
     def problem(self, key: Key, text: str) -> str:
-        """A sentence about the value at `key`, or about the nearest that encloses it."""
+        """A sentence about the value at `key`, or about the nearest one that encloses it."""
         known = next((key[:n] for n in range(len(key), 0, -1) if key[:n] in self._lines), ())
         return f"{self.name}:{self._lines.get(known, 1)}: {'.'.join(map(str, key)) or 'the file'}: {text}"
 
 
 def read_source(path: Path) -> Source:
-    """Read a file: TOML where it is called *.toml, otherwise JSON in which comments are allowed.
+    """Read a file: TOML if its name ends in .toml, otherwise JSON with comments.
 
     Raises:
-        ConfigurationError: if it cannot be read or parsed.
+        ConfigurationError: it cannot be read or parsed.
     """
     try:
         text = read_text(path).replace("\r\n", "\n")
     except (OSError, ValueError) as error:
         raise ConfigurationError([f"{path}: it cannot be read: {error}"]) from error
-    data, lines = _toml(path.name, text) if path.suffix == ".toml" else _json(path.name, text)
+    read = _toml if path.suffix.lower() == ".toml" else _json
+    try:
+        data, lines = read(path.name, text)
+    except ConfigurationError:
+        raise
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, thousands of lists in one another
+        raise ConfigurationError([f"{path.name}:1: it cannot be read: {error}"]) from error
     if not isinstance(data, dict):
         raise ConfigurationError([f"{path.name}:1: the file holds no object"])
     return Source(path.name, data, list(lines))
 
 
 def remove_comments(text: str) -> str:
-    """JSON without its // and /* */ comments. Lines keep their numbers."""
+    """JSON without its // and /* */ comments. Line numbers do not change."""
 
     def blank(match: re.Match[str]) -> str:
         found = match.group()
@@ -84,10 +90,10 @@ def _json(name: str, text: str) -> tuple[Any, Iterable[tuple[Key, int]]]:
 
 
 def _json_lines(text: str) -> Iterator[tuple[Key, int]]:
-    """Each key of a well-formed JSON text and its line; for elements of lists, where they begin."""
+    """Yield each key of a well-formed JSON text and its line; for items of lists, where they begin."""
     line = 1
     path: list[str | int] = []
-    awaits = False  # whether the next word is a key, or the begin of an element
+    awaits = False  # whether the next word is a key, or the beginning of an item
     for word in _TOKEN.findall(text):
         if word == "\n":
             line += 1
@@ -104,15 +110,15 @@ def _json_lines(text: str) -> Iterator[tuple[Key, int]]:
 
 def _toml(name: str, text: str) -> tuple[Any, Iterable[tuple[Key, int]]]:
     try:
-        return tomllib.loads(text), dict(_toml_lines(text)).items()  # which has no key twice
+        return tomllib.loads(text), dict(_toml_lines(text)).items()  # TOML has no repeated keys
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"line (\d+)", str(error))
         raise ConfigurationError([f"{name}:{found[1] if found else 1}: this is not TOML: {error}"]) from error
 
 
 def _toml_lines(text: str) -> Iterator[tuple[Key, int]]:
-    """Each table and key that starts a line. Lines inside of multi-line strings may be taken for keys: they only
-    add names that nobody asks for."""
+    """Yield each table and key that starts a line. Lines inside multi-line strings may be mistaken for keys, which only
+    adds names that are never looked up."""
     table: Key = ()
     counts: dict[Key, int] = {}
     for number, line in enumerate(text.splitlines(), 1):

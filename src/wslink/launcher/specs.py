@@ -24,13 +24,13 @@ def new_session(
     client: str,
     lease: Address,
 ) -> Session:
-    """A session that has not been started.
+    """Create a session that has not been started.
 
     Args:
         session_id: from `session.new_id`.
         accepted: the client's values, from `variables.accept`.
-        client: whose session it is.
-        lease: the port that it gets.
+        client: the session's client.
+        lease: its port.
     """
     settings = configuration.settings
     values: dict[str, Any] = {
@@ -54,9 +54,9 @@ def new_session(
 
 
 def new_spec(configuration: Configuration, session: Session) -> LaunchSpec:
-    """What is started for a session."""
+    """What to start for a session."""
     app, values = configuration.apps[session.application], session.values
-    # Filled in once: what a client posts is never a template, for the spawner neither.
+    # Filled in once: what a client posts is never a template, nor is it for the spawner.
     for_spawner = {**values, "handle": HANDLE, "command": COMMAND}
     return LaunchSpec(
         id=session.id,
@@ -73,7 +73,7 @@ def new_spec(configuration: Configuration, session: Session) -> LaunchSpec:
 
 
 def write_secret(configuration: Configuration, session: Session) -> None:
-    """Write the file that `${secret_file}` names, for its owner alone, where the command names it."""
+    """Write the file that `${secret_file}` names, readable only by its owner, if the command uses it."""
     if "secret_file" in names(command_templates(configuration.apps[session.application])):
         path = secret_file(configuration, session.id)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -81,17 +81,17 @@ def write_secret(configuration: Configuration, session: Session) -> None:
 
 
 def uses_secret(app: Application) -> bool:
-    """Whether the application is told the session's secret: then its client has to be told too."""
+    """Whether the application is given the session's secret, so that its client needs it, too."""
     return bool({"secret", "secret_file"} & names(command_templates(app)))
 
 
 def log_file(configuration: Configuration, session_id: str) -> Path:
-    """Where a session's output goes."""
+    """The file for a session's output."""
     return Path(configuration.settings.log_dir) / f"{session_id}.txt"
 
 
 def secret_file(configuration: Configuration, session_id: str) -> Path:
-    """Where a session's secret stands. Its name is seen in the list of processes."""
+    """The file with a session's secret. Its name is visible in the list of processes."""
     return Path(configuration.settings.log_dir).resolve() / f"{public_name(session_id)}.secret"
 
 

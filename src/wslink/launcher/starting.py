@@ -1,4 +1,5 @@
-"""Starting a session, as one configuration says: a start that has begun goes on by that one when another is read."""
+"""Starting a session according to one configuration. A start continues with the same configuration if another one is
+loaded."""
 
 from __future__ import annotations
 
@@ -19,13 +20,13 @@ from wslink.launcher.variables import accept
 
 
 class Starter:
-    """Makes sessions and starts their processes.
+    """Creates sessions and starts their processes.
 
     Args:
         configuration: what to start, and how.
 
     Raises:
-        UsageError: if an application names no spawner, or its options are wrong.
+        UsageError: an application names an unknown spawner, or its options are not valid.
     """
 
     def __init__(self, configuration: Configuration) -> None:
@@ -33,7 +34,7 @@ class Starter:
         self._spawners = find_spawners(configuration)
 
     def accept(self, application: str, posted: Mapping[str, Any]) -> dict[str, str]:
-        """What counts of a client's values. Raises RequestRefused."""
+        """The values of a client that are used. Raises RequestRefused."""
         app = self._configuration.apps.get(application)
         if app is None:
             raise RequestRefused("There is no such application.")
@@ -42,18 +43,18 @@ class Starter:
     def make(
         self, session_id: str, application: str, accepted: Mapping[str, str], client: str, lease: Address
     ) -> Session:
-        """A session that has not been started."""
+        """Create a session that has not been started."""
         return new_session(self._configuration, session_id, application, accepted, client, lease)
 
     async def start(self, session: Session, store: Store, waits: Waits) -> None:
         """Start a session's processes, and return when it is ready.
 
         Args:
-            store: keeps what another launcher needs of it.
-            waits: told what it waits for.
+            store: keeps what another launcher needs to know about it.
+            waits: called with what it waits for.
 
         Raises:
-            StartFailed: if it ends before, is not ready in time, or is stopped meanwhile.
+            StartFailed: it ends before, is not ready in time, or is stopped in the meantime.
         """
         app = self._configuration.apps[session.application]
         spec = new_spec(self._configuration, session)
@@ -62,7 +63,7 @@ class Starter:
         except OSError as error:
             raise StartFailed(f"The session's secret cannot be written: {error.strerror}.") from error
         session.spawner = self._spawners[session.application](spec)
-        # Before and after: a launcher that is killed in between still finds the processes, by the spec's id.
+        # Before and after: if the launcher is killed in between, the processes can still be found by the spec's id.
         await store.put(session.id, session.record())
         session.starting = asyncio.create_task(session.spawner.start())
         await asyncio.shield(session.starting)

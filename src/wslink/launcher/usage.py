@@ -18,17 +18,17 @@ ESTABLISHED = "01"
 
 
 def connections() -> Counter[int]:
-    """How many of this machine's established TCP connections each port has: its own, for sessions here, and the other
-    side's, for sessions elsewhere that a web server here leads to. Blocks for some ten milliseconds. Empty where the
-    system does not tell, which macOS does for the administrator alone."""
+    """The number of this machine's established TCP connections for each port: local ports, for sessions here, and
+    remote ones, for sessions elsewhere that a web server here leads to. Blocks for some ten milliseconds. Empty if the
+    system does not tell, as on macOS for anyone but the administrator."""
     pairs = list(_linux_pairs() if LINUX_TABLES[0].exists() else _pairs())
-    # The larger: a connection within this machine has a line at either end.
+    # The larger number: a connection within this machine appears at both ends.
     return Counter(own for own, _ in pairs) | Counter(other for _, other in pairs)
 
 
 def _linux_pairs() -> Iterator[tuple[int, int]]:
-    """Ports of either end. psutil reads the same tables, and then looks through the files of every process for whose
-    each line is: several times the work."""
+    """The ports of both ends. psutil reads the same tables, but then searches the files of all processes for their
+    owners, which takes several times as long."""
     for table in LINUX_TABLES:
         with contextlib.suppress(OSError):  # a system may have no IPv6
             for line in table.read_text().splitlines()[1:]:
@@ -49,19 +49,19 @@ def _pairs() -> Iterator[tuple[int, int]]:
 
 
 def memory(leaders: Mapping[int, str]) -> Counter[str]:
-    """Bytes of memory that the processes of sessions hold, by session id, found in one look at all processes. Blocks
-    for some ten milliseconds. Pages that processes share count in each of them.
+    """The memory of sessions' processes in bytes, by session id, determined by a single scan of all processes. Blocks
+    for some ten milliseconds. Shared pages count for each process.
 
     Args:
-        leaders: the session id of each process that was started for one; its descendants, what runs in its Unix
-            session, and what carries the session's mark count for it.
+        leaders: the session id of each process that was started for one. Its descendants, the processes in its Unix
+            session, and those with the session's mark count for the session.
     """
     ids = set(leaders.values())
     parents: dict[int, int] = {}
     owners = dict(leaders)
     sizes: dict[int, int] = {}
     for process in psutil.process_iter(["ppid", "memory_info"]):
-        if process.info["memory_info"] is None:  # another user's, where the system does not tell
+        if process.info["memory_info"] is None:  # another user's process, if the system does not tell
             continue
         parents[process.pid] = process.info["ppid"]
         sizes[process.pid] = process.info["memory_info"].rss
@@ -77,7 +77,7 @@ def memory(leaders: Mapping[int, str]) -> Counter[str]:
 
 
 def _owner(pid: int, parents: Mapping[int, int], owners: Mapping[int, str]) -> str | None:
-    """The session of a process, or of the nearest ancestor that has one."""
+    """The session of a process, or of its nearest ancestor that has one."""
     seen: set[int] = set()
     while pid not in owners and pid in parents and pid not in seen:
         seen.add(pid)
@@ -88,5 +88,5 @@ def _owner(pid: int, parents: Mapping[int, int], owners: Mapping[int, str]) -> s
 def _unix_session(pid: int) -> int:
     try:
         return os.getsid(pid)
-    except (OSError, AttributeError):  # it has ended, or the system has none
+    except (OSError, AttributeError):  # it has ended, or the system does not support it
         return 0

@@ -1,4 +1,4 @@
-"""From a file to a configuration, or to sentences that say what is wrong where."""
+"""From a file to a configuration, or to error messages that say what is wrong and where."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from wslink.errors import ConfigurationError, UsageError
+from wslink.http.monitoring import HEALTH, METRICS
 from wslink.launcher import advice
 from wslink.launcher.configuration import Application, Configuration, Resource, SanitizeRule, Settings
 from wslink.launcher.source import Key, read_source
 from wslink.launcher.variables import RESERVED, names, postable
-from wslink.settings import check_name, check_origin
-
-OWN_PATHS = ("/health", "/metrics")
-"""Paths that no endpoint may have."""
+from wslink.settings import check_name, check_origin, is_header
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "configuration": Settings,
@@ -29,10 +27,10 @@ _SECTIONS: dict[str, type[msgspec.Struct]] = {
 
 
 def load(path: str | Path) -> Configuration:
-    """The configuration that a file holds.
+    """Load the configuration from a file.
 
     Raises:
-        ConfigurationError: with every problem that was found.
+        ConfigurationError: lists all problems that were found.
     """
     source = read_source(Path(path))
     problems = [source.problem(key, text) for key, text in _problems(source.data)]
@@ -42,7 +40,7 @@ def load(path: str | Path) -> Configuration:
 
 
 def convert(data: dict[str, Any]) -> Configuration:
-    """The configuration that a dictionary in the shape of a file holds. Raises ConfigurationError."""
+    """Create a configuration from a dict in the format of a file. Raises ConfigurationError."""
     problems = [f"{'.'.join(map(str, key))}: {text}" for key, text in _problems(data)]
     if problems:
         raise ConfigurationError(problems)
@@ -50,7 +48,7 @@ def convert(data: dict[str, Any]) -> Configuration:
 
 
 def warnings(path: str | Path) -> list[str]:
-    """Sentences about what means nothing. That is no error: released launchers ignore it too."""
+    """Sentences about settings without effect. They are not errors: released launchers ignore them, too."""
     source = read_source(Path(path))
     twice = [source.problem(key, "it stands here more than once, and the last counts") for key in source.repeated]
     return twice + [source.problem(key, text) for key, text in advice.useless(source.data, convert(source.data))]
@@ -70,7 +68,7 @@ def _problems(data: dict[str, Any]) -> Iterator[tuple[Key, str]]:
 
 
 def _shapes(data: dict[str, Any]) -> Iterator[tuple[Key, str]]:
-    """Keys that are missing, and values of the wrong shape."""
+    """Missing keys, and values of the wrong type."""
     yield from field_problems((), data, Configuration, skip=("configuration", "resources", "apps"))
     for name, kind in (("configuration", dict), ("resources", list), ("apps", dict)):
         if name in data and not isinstance(data[name], kind):
@@ -103,7 +101,7 @@ def _members(key: Key, members: Any, kind: type[msgspec.Struct]) -> Iterator[tup
 def field_problems(
     key: Key, value: dict[str, Any], kind: type[msgspec.Struct], skip: tuple[str, ...] = ()
 ) -> Iterator[tuple[Key, str]]:
-    """What a struct's fields, except those to skip, do not allow in the object `value`, which stands at `key`."""
+    """Yield the problems of the object `value`, at `key`, with a struct's fields, except for those in `skip`."""
     hints = get_type_hints(kind, include_extras=True)
     for field in msgspec.structs.fields(kind):
         name, allowed = field.encode_name, _allowed(hints[field.name])
@@ -131,7 +129,7 @@ def _short(value: Any) -> str:
 
 
 def _contradictions(configuration: Configuration) -> Iterator[tuple[Key, str]]:
-    """What each value allows and all together do not."""
+    """Combinations of values that are not allowed."""
     for index, resource in enumerate(configuration.resources):
         if resource.port_range[0] > resource.port_range[1]:
             yield ("resources", index, "port_range"), "the first port is greater than the last"
@@ -148,14 +146,17 @@ def _contradictions(configuration: Configuration) -> Iterator[tuple[Key, str]]:
 
 
 def _addresses(settings: Settings) -> Iterator[tuple[Key, str]]:
-    """Paths, origins and names that cannot be followed."""
-    if f"/{settings.endpoint.strip('/')}" in OWN_PATHS:
-        yield ("configuration", "endpoint"), f"the launcher itself answers at {' and '.join(OWN_PATHS)}: choose another"
+    """Paths, and names of hosts, origins and headers, that are not valid."""
+    if f"/{settings.endpoint.strip('/')}" in (HEALTH, METRICS):
+        yield ("configuration", "endpoint"), f"the launcher itself answers at {HEALTH} and {METRICS}: choose another"
     for name, given, check in (("origins", settings.origins, check_origin), ("hosts", settings.hosts, check_name)):
         for index, one in enumerate(given):
             problem = _refusal(check, one)
             if problem:
                 yield ("configuration", name, index), problem.removeprefix(f"{name}: ")
+    for index, one in enumerate(settings.identity_headers):
+        if not is_header(one, ""):
+            yield ("configuration", "identity_headers", index), f"{one!r} is not the name of a header"
 
 
 def _refusal(check: Callable[[str], str], text: str) -> str:
@@ -186,7 +187,7 @@ def _pools(configuration: Configuration) -> Iterator[tuple[Key, str]]:
 
 
 def _scripts(configuration: Configuration) -> Iterator[tuple[Key, str]]:
-    """Posted keys in a text that a shell or an interpreter runs: quotes in them would end the quotes around them."""
+    """Posted keys in a text that a shell or an interpreter runs: quotes in them would end the surrounding quotes."""
     for name, app in configuration.apps.items():
         unchecked = postable(configuration, app) - set(configuration.settings.sanitize)
         for key, script in _scripts_of(app):

@@ -1,7 +1,7 @@
-"""Templates, and which of their variables a client may fill with what.
+"""Templates, and which of their variables clients may fill.
 
-A client's values are filled in last and once: what stands in them is never a template itself, and they never replace a
-property or a variable of the launcher's own.
+A client's values are filled in last and only once: they are never templates themselves, and never replace a property or
+one of the launcher's own variables.
 """
 
 from __future__ import annotations
@@ -26,24 +26,25 @@ _NUMBER = re.compile(r"-(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def fill(template: Any, values: Mapping[str, Any]) -> Any:
-    """`template` with its variables replaced; those without a value stay. What is no string is returned as it is."""
+    """Replace the variables in `template`; those without a value are kept. Values other than strings are returned
+    unchanged."""
     return Template(template).safe_substitute(values) if isinstance(template, str) else template
 
 
 def names(templates: Iterable[Any]) -> set[str]:
-    """The variables that the templates name."""
+    """The variables in the templates."""
     found = (match for text in templates for match in Template.pattern.finditer(str(text)))
     return {match["named"] or match["braced"] for match in found} - {None}
 
 
 def command_templates(app: Application) -> list[Any]:
-    """All that makes up a session's command: its arguments and its environment."""
+    """All parts of a session's command: its arguments and its environment."""
     return [*app.cmd, *app.env.values()]
 
 
 def postable(configuration: Configuration, app: Application) -> set[str]:
-    """The keys that a client may post for an application: those which its command, the session's URL or
-    `sessionData` names and which are neither properties nor reserved."""
+    """The keys that a client may post for an application: those that its command, the session's URL or `sessionData`
+    uses and that are neither properties nor reserved."""
     data = (value for value in configuration.session_data.values() if isinstance(value, str))
     named = names([*command_templates(app), configuration.settings.session_url, *data])
     return named - RESERVED - set(configuration.properties)
@@ -53,7 +54,7 @@ def accept(configuration: Configuration, app: Application, posted: Mapping[str, 
     """The values of a request that may be filled in; other keys are ignored.
 
     Raises:
-        RequestRefused: naming the key whose value cannot be had.
+        RequestRefused: a value is not allowed. The message names the key.
     """
     settings = configuration.settings
     values = {}
@@ -65,11 +66,11 @@ def accept(configuration: Configuration, app: Application, posted: Mapping[str, 
 
 
 def sanitized(text: str, rule: SanitizeRule) -> str:
-    """`text`, or the rule's default where the rule does not allow it."""
+    """`text`, or the rule's default if the rule does not allow it."""
     if rule.type == "inList":
         allowed = text in map(str, rule.list)
     else:
-        # A "$" in the expression also matches before a last line feed, which no rule means to allow.
+        # A "$" in the expression also matches before a final line feed, which no rule intends.
         allowed = re.match(rule.regexp, text) is not None and not text.endswith("\n")
     return text if allowed else str(rule.default)
 
@@ -86,7 +87,7 @@ def _scalar(name: str, value: Any, longest: int) -> str:
 
 
 def _harmless(name: str, text: str) -> str:
-    """`text`, where no rule says what it may be: neither an option nor a way out of a directory."""
+    """Check a value without a rule: it must be neither an option nor a way out of a directory."""
     if text.startswith("-") and _NUMBER.fullmatch(text) is None:
         raise RequestRefused(f"{name}: it must not start with a dash, unless a sanitize rule allows it")
     if text.startswith(("/", "~", "\\")) or ".." in re.split(r"[/\\]", text):

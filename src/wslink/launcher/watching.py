@@ -1,4 +1,4 @@
-"""Watching sessions: those that have ended or that nobody uses are stopped."""
+"""Watching sessions: those that have ended, or that are not used, are stopped."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ REAP_INTERVAL = 1.0
 
 
 class Watcher:
-    """Looks at sessions every second.
+    """Checks sessions every second.
 
     Args:
-        configuration: says how long they may last and be idle.
+        configuration: determines how long sessions may last and be idle.
         sessions: the launcher's, by id.
-        stop: stops one, for a reason.
-        each_second: called after each look.
+        stop: stops a session, with a reason.
+        each_second: called after each check.
 
     Attributes:
-        configuration: may be replaced by another.
+        configuration: may be replaced.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Watcher:
                 logger.exception("sessions could not be watched")
 
     async def _reap(self, session: Session) -> None:
-        """Stop a session that has ended or that nobody uses. Stopping goes on beside the others."""
+        """Stop a session that has ended or is not used. Others are not delayed."""
         assert session.spawner is not None
         code = await session.spawner.poll()
         idle, allowed = time.monotonic() - session.used, self._idle_timeout(session)
@@ -65,7 +65,7 @@ class Watcher:
         if code is not None:
             self.stop_soon(session, f"its process ended with exit code {code}")
         elif session.standby:
-            return  # its time begins when somebody gets it
+            return  # its time starts when a client gets it
         elif oldest and age > oldest:
             self.stop_soon(session, f"max_age ({oldest:g} s) is reached")
         elif allowed and idle > allowed:
@@ -84,13 +84,13 @@ class Watcher:
         return self.configuration.settings.max_age if own is None else own
 
     def stop_soon(self, session: Session, reason: str) -> None:
-        """Stop a session, and do not wait for its end."""
+        """Stop a session, without waiting for its end."""
         task = asyncio.ensure_future(self._stop(session.id, reason))
         self._stops.add(task)
         task.add_done_callback(self._stops.discard)
 
     async def _notice_use(self) -> None:
-        """Note which sessions have connections, through any proxy."""
+        """Record which sessions have connections, through any proxy."""
         if not any(map(self._idle_timeout, self._sessions.values())):
             return
         busy = await asyncio.to_thread(connections)

@@ -11,19 +11,19 @@ __all__ = ["show"]
 
 
 def show(app: App, content: str | Path = "www", *, height: int = 480) -> None:
-    """Show an application's page below the cell that runs, in JupyterLab, Notebook 7, VS Code or behind JupyterHub.
+    """Show an application's page below the current cell, in JupyterLab, Notebook 7, VS Code or behind JupyterHub.
 
-    The page and its connection come over the channel of the notebook's kernel: no port is opened, and no proxy needed.
-    It is let in without a secret: who can run cells can do all that the application can. `@app.authenticate` is asked.
-    See docs/notebooks.md.
+    The page and its connection use the channel of the notebook's kernel: no port is opened, and no proxy is needed. No
+    secret is required, since anyone who can run cells can do everything that the application can; `@app.authenticate`
+    still applies. See docs/notebooks.md.
 
     Args:
         app: the application. It may be served on a port as well, but not with `application_thread=True`.
         content: the directory of the page, with its `index.html`.
-        height: of the page, in pixels of CSS.
+        height: the height of the page, in CSS pixels.
 
     Raises:
-        UsageError: outside a notebook, without anywidget, and where `content` is not a directory.
+        UsageError: it is not called in a notebook, anywidget is not installed, or `content` is not a directory.
     """
     try:
         from wslink.notebook.widget import Page

@@ -1,5 +1,4 @@
-"""The widget that a notebook shows a page with, and what it sends to the page: its files, and its connections'
-messages."""
+"""The widget with which a notebook shows a page, and the page's files and connections."""
 
 from __future__ import annotations
 
@@ -30,7 +29,7 @@ class Page:
     """A page below a cell; see `wslink.notebook.show`.
 
     Raises:
-        UsageError: where no event loop runs, or `content` is not a directory.
+        UsageError: there is no running event loop, or `content` is not a directory.
     """
 
     def __init__(self, app: App, content: str | Path, height: int) -> None:
@@ -53,7 +52,7 @@ class Page:
             self._widget.send(content, buffers)
 
     def _received(self, widget: object, content: Mapping[str, Any], buffers: Sequence[memoryview]) -> None:
-        """A message of a page, on the thread of the kernel that takes comms."""
+        """Handle a message from a page, on the kernel's thread for comms."""
         self._loop.call_soon_threadsafe(self._take, content, [bytes(buffer) for buffer in buffers])
 
     def _take(self, content: Mapping[str, Any], buffers: Sequence[Buffer]) -> None:
@@ -65,7 +64,7 @@ class Page:
             self._endpoint.take(content, buffers)
 
     def _file(self, view: object, request: object, path: str) -> tuple[dict[str, Any], list[Buffer]]:
-        """The response to a page that asks for a file, relative to `content`."""
+        """Respond to a page's request for a file, relative to `content`."""
         status, type_, body = self._read(path)
         answer = {"kind": "file", "view": view, "request": request, "status": status, "type": type_}
         return answer, [body]

@@ -1,1 +1,1 @@
-"""Observers of a running server, such as metrics. None is imported, or costs anything, unless it is asked for."""
+"""Observers of a running server, such as metrics. They are not imported, and cost nothing, unless they are enabled."""

@@ -1,4 +1,4 @@
-"""Durations of calls, waiting and running, in histograms, at almost no cost to small calls."""
+"""Histograms of how long calls wait and run, at almost no cost to small calls."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ SMALL = SECONDS[0]
 
 
 class Small(NamedTuple):
-    """Calls of a method that were only counted, and their total seconds."""
+    """Calls of a method that were only counted, and their total duration in seconds."""
 
     calls: int
     seconds: float
 
 
 class Durations(Timing):
-    """An interceptor (`around`) that keeps how long the calls of each method ran, and had waited before."""
+    """An interceptor (`around`) that measures how long the calls of each method ran, and how long they had waited."""
 
     def __init__(self) -> None:
         self._ran: defaultdict[tuple[str, str], Histogram] = defaultdict(Histogram)
@@ -41,9 +41,9 @@ class Durations(Timing):
         self._small: dict[str, Callable[[], Small]] = {}
 
     def around(self, name: str, function: Function) -> Function:
-        """See rpc.interceptors. It enters no other function for a call that succeeds in its first step, and sorts those
-        that take less than the first bound of the histograms into none: a small call costs so little that each step
-        would be felt."""
+        """See rpc.interceptors. It enters no other function for a call that succeeds in its first step, and only counts
+        those that take less than the first bucket of the histograms: small calls are so cheap that each step would be
+        noticeable."""
         calls, total = 0, 0.0
 
         def timed(*args: Any, **kwargs: Any) -> Any:
@@ -81,7 +81,7 @@ class Durations(Timing):
         self._waited[call.method].observe(wait_of(call, begun))
 
     def unknown(self) -> None:
-        """A call of a method that there is not."""
+        """A method was called that does not exist."""
         self._ran[OTHER, str(METHOD_NOT_FOUND)].observe(0.0)
 
     def ran(self) -> dict[tuple[str, str], Histogram]:
@@ -92,14 +92,14 @@ class Durations(Timing):
         return found
 
     def waited(self) -> dict[str, Histogram]:
-        """How long calls had waited, by method. One that began as soon as it had come has waited for nothing."""
+        """How long calls had waited, by method. One that began as soon as it arrived has not waited."""
         found = {name: one.copy() for name, one in list(self._waited.items())}
         for name, small in list(self._small.items()):
             _add(found, name, small()._replace(seconds=0.0))
         return found
 
     def _keep(self, name: str) -> None:
-        """Another function takes a method's name: what was counted of the one before is kept."""
+        """Another function takes a method's name: keep the counts of the previous one."""
         small = self._small.pop(name, None)
         if small is not None:
             _add(self._ran, (name, OK), small())

@@ -1,4 +1,4 @@
-"""Files that hold what is not for everybody."""
+"""Files that are not for everybody."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from wslink.wire.frames import Buffer
 
 
 def write_private(path: str | os.PathLike[str], pieces: Iterable[Buffer]) -> None:
-    """Write a file that its owner alone may read (0600), in place of one of that name: whole, or not at all.
+    """Write a file that only its owner can read (0600), replacing one of that name: completely, or not at all.
 
     Raises:
-        OSError: it cannot be written; nothing is left of it.
+        OSError: it cannot be written; nothing of it is left.
     """
     final = Path(path)
     beside = final.with_name(f".{final.name}.{secrets.token_hex(4)}")

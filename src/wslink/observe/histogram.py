@@ -1,4 +1,4 @@
-"""Histograms that cost little to observe."""
+"""Histograms that are cheap to update."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ BYTES = tuple(float(4**power) for power in range(3, 16))
 class Histogram:
     """Counts of values by upper bounds, and their sum.
 
-    Updates of several threads may lose one another now and then: a lock would cost more than all the rest.
+    Concurrent updates from several threads may occasionally be lost: a lock would cost more than everything else.
 
     Attributes:
-        counts: of values up to each bound, and above the last.
-        total: their sum.
+        counts: the number of values up to each bound, and above the last.
+        total: the sum of the values.
     """
 
     __slots__ = ("_bounds", "counts", "total")
@@ -33,12 +33,12 @@ class Histogram:
         self.total += value
 
     def add(self, count: int, total: float) -> None:
-        """So many values within the first bound, which are `total` together."""
+        """Add this many values within the first bound, with the sum `total`."""
         self.counts[0] += count
         self.total += total
 
     def copy(self) -> Histogram:
-        """Its values of this moment."""
+        """A snapshot."""
         made = Histogram(self._bounds)
         made.counts, made.total = self.counts.copy(), self.total
         return made
@@ -48,7 +48,7 @@ class Histogram:
         return sum(self.counts)
 
     def buckets(self) -> Iterator[tuple[str, float]]:
-        """Upper bounds, as Prometheus writes them, with the number of values up to each."""
+        """Upper bounds in Prometheus's format, with the number of values up to each."""
         seen = 0
         for bound, count in zip((*self._bounds, float("inf")), self.counts, strict=True):
             seen += count

@@ -1,4 +1,4 @@
-"""The data of the inspector's page: a server's clients, topics, and messages."""
+"""The data for the inspector's page: a server's clients, topics, and messages."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ MAX_COUNTED_TOPICS = 10_000
 
 
 class Entry(NamedTuple):
-    """A line of the log.
+    """An entry of the log.
 
     Attributes:
         time: seconds since the epoch.
-        kind: "call" (it has arrived), "done" (its method has ended), "sent" (its response, which had to wait, has been
-            taken by the transport), "publication", or "client".
-        name: the method, the topic, or what became of the client.
-        client: its id; "" where it is several.
-        size: bytes; about, for a call's arguments.
-        clients: how many it is sent to.
+        kind: "call" (it has arrived), "done" (its method has ended), "sent" (its response had to wait, and the
+            transport has accepted it), "publication", or "client".
+        name: the method, the topic, or what happened to the client.
+        client: its id; "" if there are several.
+        size: bytes; for a call's arguments, approximate.
+        clients: the number of recipients.
         text: the beginning of the arguments, the tags, or how a call ended.
         wait, run, send: seconds that a call waited for its turn, that its method ran, and that its response waited for
             the transport.
@@ -85,7 +85,7 @@ Done = tuple[float, str, str, str, float, float, str]
 
 
 class Response(NamedTuple):
-    """A response that waits: since when (monotonic), the call's method or "" where it failed, and its client."""
+    """A waiting response: since when (monotonic), the call's method or "" for an error, and its client."""
 
     began: float
     method: str
@@ -115,10 +115,10 @@ class Inspected(Protocol):
 
 
 class Inspector(Observer, Timing):
-    """Watches a server, for as long as it is served. What it keeps, and what it gives in one look, is bounded.
+    """Watches a server, for as long as it is served. What it keeps, and what it returns at a time, is limited.
 
     Args:
-        hub: of the server.
+        hub: the server's.
     """
 
     def __init__(self, hub: Inspected) -> None:
@@ -142,7 +142,7 @@ class Inspector(Observer, Timing):
         method, args = request.method, request.args
         if not request.kwargs and SMALL.issuperset(map(type, args)) and len(method) <= MAX_NAME and len(args) <= SHOWN:
             self._log.add((time.time(), request, session.client_id))
-        else:  # what may be large is not kept
+        else:  # possibly large values are not kept
             self._log.add(_arrived(time.time(), request, session.client_id))
 
     def began(self, call: Call, begun: float) -> None:
@@ -170,7 +170,7 @@ class Inspector(Observer, Timing):
             session.queue.watch(id_, lambda: self._sent(key))
 
     def _sent(self, key: tuple[SessionView, str]) -> None:
-        """A response has been taken by the transport, or was given up."""
+        """The transport has accepted a response, or the response was dropped."""
         one = self._responses.pop(key, None)
         if one is not None:
             seconds = time.monotonic() - one.began
@@ -213,13 +213,14 @@ class Inspector(Observer, Timing):
     # What it says ---------------------------------------------------------------
 
     def log(self, begin: int | None) -> dict[str, Value]:
-        """The log since `begin`; see Tail.since. JSON: `entries` (without what is 0 or empty), `end`, `left_out`."""
+        """The log since `begin`; see Tail.since. JSON: `entries` (without values that are 0 or empty), `end`,
+        `left_out`."""
         piece: Piece[Entry | Arrived | Done] = self._log.since(begin, MAX_GIVEN)
         entries = [{key: value for key, value in _entry(one)._asdict().items() if value} for one in piece.entries]
         return {"entries": entries, "end": piece.end, "left_out": piece.left_out}
 
     def overview(self) -> dict[str, Value]:
-        """What there is now; JSON. Of each kind a list, and under `all` how many there are of which it shows some."""
+        """The current state; JSON. Of each kind a list, and under `all` the total numbers."""
         topics = dict(self._hub.subscriptions.topics)
         connected = list(self._hub.connected)
         shown = connected
@@ -249,7 +250,7 @@ class Inspector(Observer, Timing):
         }
 
     def _client(self, session: SessionView, lags: list[float]) -> dict[str, Value]:
-        """One client; `lags` are those of its subscriptions, as far as they are looked at."""
+        """One client; `lags` are those of its subscriptions, as far as they are included."""
         client = self._hub.clients.get(session.client_id)
         flow = session.flow
         line = flow.line if flow is not None else None
@@ -278,7 +279,7 @@ class Inspector(Observer, Timing):
         }
 
     def _told(self, subscriptions: Iterator[Subscription]) -> list[dict[str, Value]]:
-        before, self._filters = self._filters, {}  # a filter may be long, and does not change
+        before, self._filters = self._filters, {}  # filters may be long, and do not change
         told = []
         for one in subscriptions:
             filter_ = self._filters[one] = before.get(one) or _filter_of(one)
@@ -319,7 +320,7 @@ def _entry(one: Entry | Arrived | Done) -> Entry:
 
 def _arrived(arrived: float, request: Request, client: str) -> Entry:
     """The entry of a call, or a system message, that has arrived."""
-    system = request.id.startswith("system")  # hello has the secret
+    system = request.id.startswith("system")  # hello contains the secret
     given = [*request.args[:SHOWN], *([request.kwargs] if request.kwargs else [])]
     text = "" if system else ", ".join(map(line, given))[:MAX_FILTER]
     size = weight(request.args) + weight(request.kwargs)

@@ -1,4 +1,7 @@
-"""A server's metrics for Prometheus. Needs the prometheus-client package: pip install wslink[metrics]."""
+"""A server's metrics for Prometheus.
+
+Requires the prometheus-client package (`pip install wslink[metrics]`).
+"""
 
 from __future__ import annotations
 
@@ -38,10 +41,10 @@ class Metrics(Observer):
     """Counts what a server does, for as long as it is served.
 
     Args:
-        hub: of the server.
+        hub: the server's.
 
     Raises:
-        ImportError: if prometheus-client is not installed.
+        ImportError: prometheus-client is not installed.
     """
 
     def __init__(self, hub: Served) -> None:
@@ -98,7 +101,7 @@ class Metrics(Observer):
     # What it says ---------------------------------------------------------------
 
     def text(self) -> bytes:
-        """All of it, in Prometheus's text format."""
+        """All metrics, in Prometheus's text format."""
         return self._generate(self._registry)
 
     def collect(self) -> Iterator[Metric]:

@@ -1,4 +1,4 @@
-"""The recorder of a server: keeps what clients call and what they are sent, and writes it to a file."""
+"""The recorder of a server: keeps what clients call and receive, and writes it to a file."""
 
 from __future__ import annotations
 
@@ -81,17 +81,17 @@ class Recorded(Protocol):
 
 
 class Recorder(Observer):
-    """Keeps the newest of what clients call, what they are answered, and what they are sent, for one App:
-    `App(recorder=Recorder())`. It is written on demand (`write`) and, where it has a directory, at an error.
+    """Keeps the newest calls of clients, the responses, and what is sent to clients, for one App:
+    `App(recorder=Recorder())`. It is written on demand (`write`) and, if it has a directory, at errors.
 
     Args:
-        max_bytes: that are kept in memory, 64 MiB unless given; the oldest records go first.
-        directory: where a file is written when a method raises what it did not choose (anything but MethodError), at
-            most one in 10 s and 16 in all; "" for none. It is made, for its owner alone, where it is not there.
-        leave_out: names of methods and topics that are not recorded, such as one that is given a password.
+        max_bytes: bytes to keep in memory, by default 64 MiB; the oldest records are dropped first.
+        directory: where a file is written when a method raises anything but MethodError, at most one in 10 s and 16 in
+            all; "" for none. It is created, readable only by its owner, if it does not exist.
+        leave_out: names of methods and topics that are not recorded, such as a method that takes a password.
 
     Raises:
-        UsageError: for bounds that are none, and a directory that cannot be made.
+        UsageError: a limit is not valid, or the directory cannot be created.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Recorder(Observer):
         self._writing: threading.Thread | None = None
 
     def attach(self, hub: Recorded) -> None:
-        """Record what goes over the connections of `hub` from now on. Raises UsageError for a second one."""
+        """Record the connections of `hub` from now on. Raises UsageError for a second hub."""
         if self._hub is not None:
             raise UsageError("a recorder records one App")
         self._hub = hub
@@ -156,7 +156,7 @@ class Recorder(Observer):
         return request.method in SUBSCRIBING and request.method not in self._leave_out
 
     def _received_large(self, session: SessionView, request: Request) -> None:
-        """A call that is kept by itself: what is large in it is not copied."""
+        """Keep a call separately: large arguments are not copied."""
         client, id_ = session.client_id, request.id
         try:
             parts = pack_call(request)
@@ -243,13 +243,13 @@ class Recorder(Observer):
         return keeps
 
     def _open_call(self, client: str, id_: str, keeps: bool) -> None:
-        """A call has streams: those that it is answered with are recorded, or it is not at all."""
+        """A call has streams: the items of its response are recorded, or it is not recorded at all."""
         while len(self._open) >= MAX_ASKED:
             del self._open[next(iter(self._open))]
         self._open[client, id_] = keeps
 
     def _raised(self, call: Call, error: BaseException) -> None:
-        """A method raised what it did not choose."""
+        """A method raised an exception other than MethodError."""
         if self._decide(call.method):
             said = _repr(error)
             self._happened(f"raised: {call.method}: {said}", call.client_id)
@@ -258,14 +258,14 @@ class Recorder(Observer):
     # What it writes ---------------------------------------------------------------
 
     def write(self, path: str | os.PathLike[str], reason: str = "") -> int:
-        """Write what is kept to a file that its owner alone may read, in place of one of that name. From any thread;
-        the file is there, whole, or not at all.
+        """Write what is kept to a file that only its owner can read, replacing one of that name. May be called from any
+        thread. The file appears when it is complete, or not at all.
 
         Args:
-            reason: why, for those who read it.
+            reason: why, for its readers.
 
         Returns:
-            the records in it.
+            The number of records in it.
 
         Raises:
             OSError: it cannot be written.
@@ -275,7 +275,7 @@ class Recorder(Observer):
         return next(counted)
 
     def chunks(self, reason: str = "", counted: Iterator[int] | None = None) -> Generator[Buffer, None, None]:
-        """What is kept at the first step, as the pieces of a file."""
+        """The pieces of a file with what is kept at the first step."""
         pieces, head = self._ring.pieces(), recording.head(self._about(reason))
         yield from head
         for number, one in enumerate(records(pieces)):
@@ -306,7 +306,7 @@ class Recorder(Observer):
         self._writing.start()
 
     def wait(self) -> None:
-        """Wait until a file that is being written at an error is there. Not on the event loop's thread."""
+        """Wait for a file that is being written because of an error. Not on the event loop's thread."""
         if self._writing is not None:
             self._writing.join()
 
@@ -322,7 +322,7 @@ class Recorder(Observer):
 def _pack(
     kind: int, time: float, clients: Sequence[str], about: Value, message: Sequence[Buffer] | None
 ) -> list[Buffer]:
-    """A record; without its tags where these cannot be written: half a surrogate pair, a number beyond 64 bits."""
+    """A record; without its tags if these cannot be encoded: an unpaired surrogate, an integer beyond 64 bits."""
     try:
         return recording.pack(kind, time, clients, about, message)
     except (UnicodeError, OverflowError):

@@ -32,11 +32,11 @@ _COUNT = struct.Struct(">I")
 
 
 class Small(msgspec.Struct, array_like=True):
-    """A small record, which is encoded as soon as it is kept: that costs less time, and less room, than an object does.
+    """A small record. It is encoded at once, which takes less time and memory than keeping an object.
 
     Attributes:
         time: of the monotonic clock.
-        message: a call as it has arrived; or the chunk that was sent.
+        message: a call as it arrived, or the chunk that was sent.
     """
 
     kind: int
@@ -46,12 +46,12 @@ class Small(msgspec.Struct, array_like=True):
 
 
 class Kept(NamedTuple):
-    """A record that is kept by itself, see wire.recording.Record.
+    """A record that is kept separately; see wire.recording.Record.
 
     Attributes:
         time: of the monotonic clock.
-        clients: ids, or the one there is.
-        message: what its message is made of when it is written.
+        clients: ids, or a single one.
+        message: from this its message is created when it is written.
     """
 
     kind: int
@@ -62,13 +62,13 @@ class Kept(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Records that are forgotten together.
+    """Records that are dropped together.
 
     Attributes:
-        time: of the last of them, of the monotonic clock.
-        size: bytes that they cost.
-        records: how many they are.
-        content: small records, encoded; or one that is kept by itself.
+        time: of the last of them, on the monotonic clock.
+        size: the bytes that they count.
+        records: their number.
+        content: encoded small records, or a single one that is kept separately.
     """
 
     time: float
@@ -81,16 +81,16 @@ _decode = msgspec.msgpack.Decoder(list[Small]).decode
 
 
 class Ring:
-    """Keeps the newest records. It is added to on one thread, and read from any.
+    """Keeps the newest records. Records are added on one thread, and may be read from any.
 
     Args:
-        limit: bytes that they take together.
+        limit: bytes that they may count together.
 
     Attributes:
         began: when it began, in seconds of the monotonic clock.
-        left_out: records that had to go, or were larger than the ring.
-        open: the newest small records, to which further ones are added: to call a function for that would cost more
-            than all the rest. Whoever adds one counts it in `count`, and calls `close` where `open` has become longer
+        left_out: the number of records that were dropped, or were larger than the ring.
+        open: the newest small records, to which further ones are appended directly: calling a function would cost more
+            than everything else. Whoever appends one has to increase `count`, and call `close` when `open` is longer
             than `full`.
     """
 
@@ -109,7 +109,7 @@ class Ring:
         self._size = self._records = self._closed = 0
 
     def close(self) -> None:
-        """Begin with new small records: those that are open become a piece."""
+        """Close the open records: they become a piece."""
         if self.count:
             _COUNT.pack_into(self.open, 1, self.count)
             content = bytes(self.open)
@@ -119,7 +119,7 @@ class Ring:
             self._keep(self._segments, Piece(monotonic(), len(content) + SEGMENT_COST, count, content))
 
     def add(self, kind: int, clients: str | Sequence[str], about: Value, message: Sent, size: int) -> None:
-        """Keep a record by itself, of `size` bytes, in the place of the oldest ones where there is no room."""
+        """Keep a record separately, of `size` bytes, dropping the oldest ones if there is no room."""
         if size + COST > self._limit:
             self.left_out += 1
             return
@@ -139,7 +139,7 @@ class Ring:
             self.left_out += gone.records
 
     def pieces(self) -> list[Piece]:
-        """What is kept at this moment, the oldest first."""
+        """A snapshot, oldest first."""
         while True:
             before = self._closed, self.count
             found, data = [*self._segments.copy(), *self._large.copy()], bytes(self.open)
@@ -150,12 +150,12 @@ class Ring:
 
     @property
     def size(self) -> int:
-        """Bytes that are kept."""
+        """The bytes that are kept."""
         return self._size + len(self.open)
 
 
 def records(pieces: Sequence[Piece]) -> Iterator[Small | Kept]:
-    """The records in pieces, the oldest first."""
+    """The records in pieces, oldest first."""
     segments = (_times(piece) for piece in pieces if not isinstance(piece.content, Kept))
     large = [(piece.time, piece.content) for piece in pieces if isinstance(piece.content, Kept)]
     small = (one for segment in segments for one in segment)
@@ -168,7 +168,7 @@ def _times(piece: Piece) -> Iterator[tuple[float, Small | Kept]]:
 
 
 def _small(data: bytes, count: int) -> list[Small]:
-    """The records of a segment. One may have been added to the open one that was not counted yet."""
+    """The records of a segment. The open one may contain a record that is not counted yet."""
     try:
         return _decode(_HEAD[:1] + _COUNT.pack(count) + data[len(_HEAD) :])
     except msgspec.DecodeError:

@@ -1,4 +1,4 @@
-"""Messages as a recording holds them (REC-3), made of what was sent when the recording is written."""
+"""Messages in the form of recordings (REC-3), created from what was sent when the recording is written."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _UNBOUNDED = Limits(
 
 
 class Payload(NamedTuple):
-    """The payload of a publication, as an encoder packed it."""
+    """The payload of a publication, as an encoder has packed it."""
 
     topic: str
     packed: Value
@@ -63,20 +63,20 @@ pack_into: Callable[[Value, bytearray, int], None] = _plain.encode_into
 
 
 def pack_call(request: Request) -> list[Buffer]:
-    """A call that has arrived, encoded anew: its method may change its arguments. Raises NotSerializable, where an
-    argument is a stream."""
+    """Encode a call that has arrived, since its method may change the arguments. Raises NotSerializable if an argument
+    is a stream."""
     options = {} if request.stream is None else {"stream": request.stream}
     args, kwargs = request.args, request.kwargs
     return recording.parts_of(V2_WITH_ARRAYS.call(request.id, request.method, args, kwargs, MAX_FRAME, options))
 
 
 def with_room(size: int) -> int:
-    """Bytes that take so many bytes as they come from an encoder, which leaves room behind them."""
+    """The capacity of bytes from an encoder, which leaves spare room behind them."""
     return size + (size >> 1) if size < FIT_BELOW else size
 
 
 def pack_reply(message: Mapping[str, Value]) -> list[Buffer]:
-    """A client's response to a call of the server's. Raises NotSerializable."""
+    """Encode a client's response to a call of the server. Raises NotSerializable."""
     error = message.get("error")
     if isinstance(error, dict):
         return recording.parts_of(V2_WITH_ARRAYS.failure(message["id"], error, MAX_FRAME))
@@ -84,7 +84,7 @@ def pack_reply(message: Mapping[str, Value]) -> list[Buffer]:
 
 
 def kept_of(message: Message) -> tuple[Sent, int]:
-    """What is kept of a message that is sent, and what it counts."""
+    """What is kept of a message that is sent, and the bytes that it counts."""
     if message.source is not None:
         return message, message.size + FRAME_COST + FRAME_COST * len(message.source.parts)
     frames = message.frames
@@ -94,14 +94,14 @@ def kept_of(message: Message) -> tuple[Sent, int]:
 
 
 def message_of(kind: int, kept: Sent, number: int) -> Sequence[Buffer] | None:
-    """The message of a record, without the header of its chunk, to be read back to back.
+    """The parts of a record's message, without its chunk header.
 
     Args:
-        kind: of the record.
-        number: of the record.
+        kind: the record's kind.
+        number: the record's number.
 
     Raises:
-        NotSerializable: what a client of version 1 was sent, and no other can be.
+        NotSerializable: it was sent to a client of version 1, and version 2 cannot represent it.
         PeerError: likewise.
     """
     if kept is None:
@@ -129,14 +129,14 @@ def _item(parts: Sequence[Buffer]) -> Sequence[Buffer]:
 
 
 def _publication(id_: str, packed: Value) -> Sequence[Buffer]:
-    """A publication, without subscriptions, of what an encoder of either version made of its payload."""
+    """A publication, without subscriptions, from its payload as an encoder of either version has packed it."""
     if not isinstance(packed, Packed):
         packed = V2_WITH_ARRAYS.pack(_received(V1.publication(id_, packed, None, MAX_FRAME).frames)["result"])
     return recording.parts_of(V2_WITH_ARRAYS.publication(id_, packed, None, MAX_FRAME))
 
 
 def _of_version_1(frames: Sequence[Frame]) -> Sequence[Buffer]:
-    """A response that a client of version 1 was sent."""
+    """A response that was sent to a client of version 1."""
     message = _received(frames)
     if "error" in message:
         return recording.parts_of(V2_WITH_ARRAYS.failure(message["id"], message["error"], MAX_FRAME))
@@ -144,7 +144,7 @@ def _of_version_1(frames: Sequence[Frame]) -> Sequence[Buffer]:
 
 
 def _received(frames: Sequence[Frame]) -> dict[str, Value]:
-    """What a client of version 1 makes of frames."""
+    """Decode frames like a client of version 1."""
     decoder = V1Decoder(_UNBOUNDED)
     message: Value = None
     for frame in frames:

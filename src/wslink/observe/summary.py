@@ -1,4 +1,4 @@
-"""Values as people read them: cut short in depth, width and length, and arrays and bytes by what they are."""
+"""Values for people: cut short in depth, width and length, with descriptions of arrays and bytes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _line(value: Value, levels: int) -> str:
 
 
 def blob(value: Value) -> str:
-    """An array or bytes in words; "" for anything else."""
+    """A description of an array or bytes; "" for anything else."""
     if isinstance(value, _BYTES):
         return f"<{weight(value)} bytes>"
     if is_array(value) or isinstance(value, RawArray):
@@ -62,7 +62,7 @@ def blob(value: Value) -> str:
 
 
 def weight(value: Value) -> int:
-    """About how many bytes a value takes on its way; most of it is not looked at where it holds many values."""
+    """The approximate size of a value when sent. Of large collections only a part is examined."""
     total, seen, waiting = 0, 0, [value]
     while waiting and seen < MAX_COUNTED:
         one = waiting.pop()
@@ -87,17 +87,17 @@ def weight(value: Value) -> int:
 
 
 def whole(value: Value) -> str:
-    """A value as JSON with arrays and bytes in words, in at most MAX_RESULT characters.
+    """A value as JSON with descriptions of arrays and bytes, in at most MAX_RESULT characters.
 
     Raises:
-        NotSerializable: naming the type that cannot be sent.
+        NotSerializable: the message names the type that cannot be encoded.
     """
     text = as_text(json.dumps(_plain(value), ensure_ascii=False, indent=2, default=_plainer))
     return text if len(text) <= MAX_RESULT else f"{text[:MAX_RESULT]}…\n({len(text)} characters in all)"
 
 
 def _plain(value: Value) -> Value:
-    """What `json` takes of maps: it makes no keys of any type."""
+    """Convert the keys of maps: `json` does not support all types."""
     if isinstance(value, dict):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -110,7 +110,8 @@ def _plainer(value: Value) -> Value:
 
 
 def _shown(value: Value) -> Value:
-    """What is no JSON, as the encoders take it; what they have a form of their own for as text."""
+    """Convert a value that JSON does not support like the encoders do; types with a representation of their own become
+    text."""
     if dataclasses.is_dataclass(value):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, msgspec.Struct):

@@ -1,4 +1,4 @@
-"""The newest of what happens, for those who look now and then."""
+"""The newest events, for readers that look from time to time."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ T = TypeVar("T")
 
 
 class Piece(NamedTuple, Generic[T]):
-    """Additions since the last look.
+    """What was added since the last look.
 
     Attributes:
-        entries: the newest, the oldest of them first.
+        entries: the newest ones, oldest first.
         end: where the next look begins.
-        left_out: older ones that are not among them.
+        left_out: the number of older ones that are not included.
     """
 
     entries: list[T]
@@ -25,25 +25,25 @@ class Piece(NamedTuple, Generic[T]):
 
 
 class Tail(Generic[T]):
-    """Keeps the newest entries. From any thread.
+    """Keeps the newest entries. Thread-safe.
 
     Args:
-        kept: how many.
+        kept: the number of entries to keep.
     """
 
     def __init__(self, kept: int) -> None:
         self._entries: deque[tuple[int, T]] = deque(maxlen=kept)
-        self._numbers = itertools.count()  # which no two threads are given the same of, and costs less than a lock
+        self._numbers = itertools.count()  # no two threads get the same number, without a lock
 
     def add(self, entry: T) -> None:
-        """Keep `entry`, in the place of the oldest where there is no room."""
+        """Add `entry`, dropping the oldest if there is no room."""
         self._entries.append((next(self._numbers), entry))
 
     def since(self, begin: int | None, most: int) -> Piece[T]:
-        """What has been added since `begin`, which is the `end` of an earlier look; None or what is none for the first.
+        """Return what was added since `begin`, the `end` of an earlier look; None or an invalid value for the first.
 
         Args:
-            most: entries that are given.
+            most: the maximum number of entries.
         """
         kept = self._entries.copy()
         end = kept[-1][0] + 1 if kept else 0

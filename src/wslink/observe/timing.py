@@ -15,18 +15,18 @@ OK = "OK"
 
 
 class Timing:
-    """An interceptor (`around`) that times calls. Base of those that keep the times: they override what they are told,
-    which comes from any thread. A function of the application's that calls another is timed once."""
+    """An interceptor (`around`) that times calls. Base class of those that record the times. Its callbacks may run on
+    any thread. A method that another method calls directly is timed only once."""
 
     def began(self, call: Call, begun: float) -> None:
         """A method serves a call that does not end in its first step on the event loop, from `begun` (monotonic) on."""
 
     def ended(self, call: Call, begun: float, status: str) -> None:
-        """A call that began at `begun` has ended, with `OK` or the code of its error."""
+        """A call that began at `begun` has ended, with `OK` or its error code."""
 
     def around(self, name: str, function: Function) -> Function:
-        """See rpc.interceptors. A call that ends in its first step on the event loop began when it came: its `arrived`
-        is 0, and it has not `began`."""
+        """See rpc.interceptors. A call that ends in its first step on the event loop began when it arrived: its
+        `arrived` is 0, and `began` is not called."""
 
         def timed(*args: Any, **kwargs: Any) -> Any:
             call = current_call.get()

@@ -1,4 +1,7 @@
-"""A server's traces, by OpenTelemetry's conventions for RPC. Needs opentelemetry-api: pip install wslink[otel]."""
+"""A server's traces, following OpenTelemetry's conventions for RPC.
+
+Requires opentelemetry-api (`pip install wslink[otel]`).
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ class Traced(Protocol):
 
 
 class Arrival(NamedTuple):
-    """A call that has arrived: whose, when (nanoseconds since the epoch), of which method, and in which span."""
+    """A call that has arrived: its client, time (nanoseconds since the epoch), method, and span."""
 
     session: SessionView
     at: int
@@ -55,11 +58,10 @@ class Arrival(NamedTuple):
 
 class Traces(Observer):
     """An observer, and an interceptor (`around`), which record the calls of a server as spans and in the histogram
-    `rpc.server.call.duration`, for as long as it is served. Clients that accept `trace` are told the spans of what they
-    are sent.
+    `rpc.server.call.duration`, for as long as it is served. Messages to clients that accept `trace` carry their spans.
 
     Args:
-        hub: of the server.
+        hub: the server's.
     """
 
     def __init__(self, hub: Traced) -> None:
@@ -88,7 +90,7 @@ class Traces(Observer):
         self._arrived[session.client_id, request.id] = Arrival(session, time_ns(), method, parent)
 
     def errored(self, session: SessionView, id_: str, code: int) -> None:
-        """A call that was refused before its method began, such as for its arguments."""
+        """A call was refused before its method began, for example because of its arguments."""
         arrival = self._arrived.pop((session.client_id, id_), None)
         if arrival is not None:
             self.end(self.begin(arrival, session.client_id), arrival, str(code))
@@ -136,7 +138,7 @@ class Traces(Observer):
         self._durations.record(seconds, attributes_of(arrival.method, code), within(span))
 
     def encode(self, call: Call, session: SessionView, result: Any, parent: context.Context) -> Any:
-        """A result as `Responder.result` takes it. Raises NotSerializable."""
+        """Encode a result for `Responder.result`. Raises NotSerializable."""
         with self._tracer.start_as_current_span(spans.ENCODE, parent):
             return session.encoder.result(call.id, result, self._hub.max_frame)
 
@@ -146,8 +148,8 @@ class Traces(Observer):
 
 
 class Served:
-    """The spans of a call whose method begins now: the call's, from its arrival on, and within it those of its waiting,
-    of its method, and of the encoding of its response."""
+    """The spans of a call whose method begins now: the call's, from its arrival on, and within it those for waiting,
+    for the method, and for encoding the response."""
 
     def __init__(self, traces: Traces, call: Call, arrival: Arrival) -> None:
         self._traces = traces
@@ -160,17 +162,17 @@ class Served:
         self._method = traces.step(spans.METHOD, self._within, now)
 
     def running(self) -> AbstractContextManager[object]:
-        """The method runs: what it does has its span as the parent."""
+        """The method is running: its span is the parent of what it does."""
         return trace.use_span(self._method, record_exception=False, set_status_on_exception=False)
 
     def fail(self, error: BaseException) -> None:
-        """It has raised."""
+        """It has raised an exception."""
         self._method.record_exception(error)
         self._method.end()
         self._traces.end(self._span, self._arrival, status_of(error))
 
     def respond(self, result: Any) -> Any:
-        """It has returned: its result, encoded, or as it is where that cannot be."""
+        """It has returned. Returns its result, encoded if that is possible."""
         self._method.end()
         try:
             encoded = self._traces.encode(self._call, self._arrival.session, result, self._within)
@@ -181,7 +183,7 @@ class Served:
         return encoded
 
     async def finish(self, awaitable: Awaitable[Any]) -> Any:
-        """It goes on as a task."""
+        """It continues as a task."""
         try:
             with self.running():
                 result = await awaitable

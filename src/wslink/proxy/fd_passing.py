@@ -1,10 +1,10 @@
-"""Handing a connection over to another process of the same user: the descriptor goes over a Unix socket, and from then
-on no byte of it passes the process that accepted it.
+"""Passing a connection to another process of the same user. The descriptor is sent over a Unix socket, and from then on
+none of its bytes pass through the process that accepted it.
 
 A server listens at `handoff_path(directory, port)`. The sender connects once for each connection that it passes, and
-sends the head of the request with the descriptor. The server answers "+" when it has taken it, and closes when that
-connection has ended, so that the sender can count. A peer that only counts sends nothing, and receives "+" for each
-connection that is held and "-" as they end.
+sends the head of the request with the descriptor. The server answers "+" when it has accepted it, and closes when that
+connection has ended, so that the sender can count connections. A peer that only counts sends nothing, and receives "+"
+for each connection that is held and "-" as they end.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 def handoff_path(directory: str, port: int) -> str:
-    """Where the server that listens on `port` takes connections; "" without a directory."""
+    """Where the server that listens on `port` accepts connections; "" without a directory."""
     return os.path.join(directory, str(port)) if directory else ""
 
 
 def listen(path: str, backlog: int) -> socket.socket:
-    """A socket that listens at `path`, for its owner alone. One that an earlier server left there is replaced.
+    """Listen at `path`, for this user only. A socket that an earlier server left there is replaced.
 
     Raises:
-        OSError: if it cannot be had; also where the path is too long for the system, or it has no Unix sockets.
+        OSError: it cannot listen there; the path may be too long for the system, or there are no Unix sockets.
     """
     _need_support()
     with contextlib.suppress(FileNotFoundError):
@@ -48,10 +48,10 @@ def listen(path: str, backlog: int) -> socket.socket:
 
 
 def dial(path: str) -> socket.socket:
-    """A connection to the process that listens at `path`. It never waits.
+    """Connect to the process that listens at `path`, without waiting.
 
     Raises:
-        OSError: if nobody does, another user does, or too many wait already.
+        OSError: nobody listens, it is another user, or its backlog is full.
     """
     _need_support()
     control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -70,7 +70,7 @@ def give(control: socket.socket, head: bytes, descriptor: int) -> None:
     """Send a request's head with its connection's descriptor, of which the receiver gets a copy.
 
     Raises:
-        OSError: if it cannot be sent. Then the receiver does not use what it may have got.
+        OSError: it cannot be sent. The receiver then ignores what it may have received.
     """
     if len(head) > MAX_HEAD:
         raise OSError(f"the head has {len(head)} bytes; at most {MAX_HEAD} are handed over")
@@ -80,11 +80,11 @@ def give(control: socket.socket, head: bytes, descriptor: int) -> None:
 
 
 async def take(control: socket.socket) -> tuple[bytes, int | None]:
-    """What the other end sends: a head and a descriptor, which is the caller's to close; or b"" and None.
+    """Receive a head and a descriptor, which the caller has to close; or b"" and None.
 
     Raises:
-        OSError: if the connection fails.
-        ValueError: if it is anything else, or not whole.
+        OSError: the connection failed.
+        ValueError: what was received is anything else, or incomplete.
     """
     head, descriptors = b"", list[int]()
     try:
@@ -123,8 +123,8 @@ async def _readable(control: socket.socket) -> None:
 
 
 def same_user(control: socket.socket) -> bool:
-    """Whether this process's user is at the other end of a Unix connection; True where the system does not tell: there
-    the directory's permissions keep others out."""
+    """Whether the other end of a Unix connection is this process's user. True if the system cannot tell: there, the
+    directory's permissions keep others out."""
     if not hasattr(socket, "SO_PEERCRED"):
         return True
     size = struct.calcsize("3i")
@@ -133,10 +133,10 @@ def same_user(control: socket.socket) -> bool:
 
 
 class Usage(asyncio.Protocol):
-    """The giver's end: counts the connections that the receiver holds.
+    """The sender's end: counts the connections that the receiver holds.
 
     Args:
-        changed: called with the change of the count. All are gone for it once the receiver has gone.
+        changed: called with the change of the count. When the receiver has gone, all of them are.
     """
 
     def __init__(self, changed: Callable[[int], None]) -> None:
@@ -145,7 +145,7 @@ class Usage(asyncio.Protocol):
         self._transport: asyncio.BaseTransport | None = None
 
     def close(self) -> None:
-        """Count no more."""
+        """Stop counting."""
         if self._transport is not None:
             self._transport.close()
 

@@ -1,4 +1,4 @@
-"""Giving the connection of a WebSocket request to its target, where that runs on this machine and takes it."""
+"""Passing the connection of a WebSocket request to its target, if that runs on this machine and accepts it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from wslink.proxy.takeover import take_over
 
 
 async def pass_connection(request: web.Request, path: str, head: bytes, usage: fd_passing.Usage) -> bool:
-    """Give the connection of `request` to the process that listens at `path`.
+    """Pass the connection of `request` to the process that listens at `path`.
 
     Args:
-        head: what that process is to take for the request.
-        usage: told while it holds the connection.
+        head: the head of the request for that process.
+        usage: notified while it holds the connection.
 
     Returns:
-        Whether it has it. If not, nothing has happened.
+        Whether it has accepted it. If not, nothing has changed.
     """
     if not _is_fit(request):
         return False
@@ -33,7 +33,7 @@ async def pass_connection(request: web.Request, path: str, head: bytes, usage: f
     try:
         if not _is_fit(request):  # any more
             raise ConnectionResetError
-        # From here on nothing waits: what the client sends next has to be read by one process alone.
+        # No awaits from here on: what the client sends next must be read by only one process.
         fd_passing.give(control, head, _descriptor(request))
     except OSError:
         link.abort()
@@ -43,7 +43,7 @@ async def pass_connection(request: web.Request, path: str, head: bytes, usage: f
 
 
 async def follow(path: str, usage: fd_passing.Usage) -> None:
-    """Count the connections that an earlier launcher handed over to the process that listens at `path`."""
+    """Count the connections that an earlier launcher passed to the process that listens at `path`."""
     try:
         control = fd_passing.dial(path)
     except OSError:
@@ -53,14 +53,14 @@ async def follow(path: str, usage: fd_passing.Usage) -> None:
 
 
 class _Leaving(asyncio.Protocol):
-    """Closes this process's copy of a connection. The connection itself goes on."""
+    """Closes this process's copy of a connection. The connection itself stays open."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         cast(asyncio.Transport, transport).abort()
 
 
 def _is_fit(request: web.Request) -> bool:
-    """Whether all of the request has been read and nothing remains to be sent before its answer."""
+    """Whether the request has been read completely and nothing remains to be sent before its response."""
     transport = request.transport
     return (
         transport is not None

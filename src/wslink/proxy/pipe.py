@@ -1,4 +1,4 @@
-"""Bytes from one connection to another, and back, no faster than the slower one takes them."""
+"""Bytes between two connections, no faster than the slower one accepts them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ HIGH_WATER = 256 * 1024
 
 
 class Side(asyncio.Protocol):
-    """One of two connections that are joined: what one receives, the other sends.
+    """One of two joined connections: what one receives, the other sends.
 
-    Memory is bounded by `HIGH_WATER` and one read, whatever the size of messages: they are not put together.
+    Memory is bounded by `HIGH_WATER` and one read, whatever the size of messages: they are not assembled.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Side(asyncio.Protocol):
             self.other.resume()
 
     def resume(self) -> None:
-        """Read on: the other takes more."""
+        """Read on: the other side accepts more."""
         if self.transport is not None:
             self.transport.resume_reading()
 
@@ -54,11 +54,11 @@ class Side(asyncio.Protocol):
 
     @property
     def takes_more(self) -> bool:
-        """Whether less waits to be sent than may; what is sent to one that has gone goes nowhere."""
+        """Whether few enough bytes are waiting. What is sent to a side that has gone is dropped."""
         return self.transport is None or self.transport.get_write_buffer_size() <= HIGH_WATER
 
     def close(self) -> None:
-        """End the connection once what waits has been sent."""
+        """End the connection after what is waiting has been sent."""
         if self.transport is not None:
             self.transport.close()
 
@@ -69,7 +69,7 @@ class Side(asyncio.Protocol):
 
 
 def join(one: Side, other: Side) -> None:
-    """Carry bytes between the two from now on. The end of one ends the other."""
+    """Carry bytes between the two from now on. When one ends, so does the other."""
     one.other, other.other = other, one
     for side, target in ((one, other), (other, one)):
         if side.transport is None:

@@ -1,5 +1,5 @@
-"""Taking the connection of a request out of aiohttp's hands: the one place here that uses names which aiohttp does not
-promise. tests/transport/test_tunnel.py notices when they move."""
+"""Taking the connection of a request over from aiohttp. The only module here that uses private names of aiohttp;
+tests/transport/test_tunnel.py fails if they change."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class ConnectionPassed(web.StreamResponse):
 
 
 def take_over(request: web.Request, protocol: asyncio.Protocol) -> bool:
-    """Give the connection of an upgrade request to `protocol`; False if it has been lost.
+    """Pass the connection of an upgrade request to `protocol`; False if it has been lost.
 
-    For aiohttp the connection is lost from now on. Nothing of a valid client is lost with it: it sends nothing before
-    it has its answer (RFC 6455, 4.1).
+    To aiohttp, the connection appears lost. Nothing from a valid client is lost with it: clients send nothing before
+    the response (RFC 6455, 4.1).
     """
     http, transport = request.protocol, request.transport
     if transport is None or transport.is_closing():
         return False
-    http.transport = None  # or it would be closed
+    http.transport = None  # otherwise it would be closed
     http.connection_lost(None)
     transport.set_protocol(protocol)
     protocol.connection_made(transport)

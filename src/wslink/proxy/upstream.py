@@ -1,4 +1,4 @@
-"""From a WebSocket request to its target: the handshake is the target's own, and bytes pass after it."""
+"""From a WebSocket request to its target: the target does the handshake itself, and bytes are passed on afterwards."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ async def tunnel(
     """Carry the WebSocket that `request` asks for to the target, until either side ends it.
 
     Args:
-        headers: what the target is sent, in the main those of the client: the handshake is between these two.
+        headers: the headers for the target, mainly the client's: the handshake is between these two.
 
     Returns:
-        502 if the target cannot be reached or does not speak WebSocket, 504 if it does not answer, and what the target
-        said if it refused.
+        502 if the target cannot be reached or does not speak WebSocket, 504 if it does not answer, or the target's own
+            status if it refused.
     """
     observer = observer or TunnelObserver()
     upstream = _Upstream()
@@ -98,7 +98,7 @@ def forwarded(request: web.Request, target: Target, *, trusted: bool = True) -> 
     """The headers that tell a target about the request's origin: what the client asked for, and where it is.
 
     Args:
-        trusted: whether what the request says of itself in such headers is passed on.
+        trusted: whether such headers in the request itself are passed on.
     """
     claimed: Mapping[str, str] = request.headers if trusted else {}
     headers = CIMultiDict({"Host": target.netloc})
@@ -110,11 +110,11 @@ def forwarded(request: web.Request, target: Target, *, trusted: bool = True) -> 
 
 
 def passed_on(headers: MultiMapping[str]) -> CIMultiDict[str]:
-    """The headers that concern not one hop alone.
+    """The end-to-end headers.
 
     Raises:
-        ValueError: naming the header, if one has a control character, or a name that is none (RFC 9110, 5.1 and 5.5):
-            whoever reads it next might take the rest for another header, or for another request.
+        ValueError: a header contains a control character, or its name is not valid (RFC 9110, 5.1 and 5.5): the next
+            reader might take the rest for another header, or for another request. The message names the header.
     """
     named = {name.strip().lower() for line in headers.getall("Connection", ()) for name in line.split(",")}
     kept = CIMultiDict[str]()
@@ -127,10 +127,10 @@ def passed_on(headers: MultiMapping[str]) -> CIMultiDict[str]:
 
 
 def request_head(target: Target, headers: CIMultiDict[str]) -> bytes:
-    """The head of the request that a target is sent.
+    """The head of the request for a target.
 
     Raises:
-        ValueError: if it would not be one head of one request.
+        ValueError: it would not be the head of a single request.
     """
     pairs = [*headers.items(), ("Upgrade", "websocket"), ("Connection", "Upgrade")]
     if any(map(_CONTROL.search, (target.path, *headers, *headers.values()))) or " " in target.path:
@@ -140,7 +140,7 @@ def request_head(target: Target, headers: CIMultiDict[str]) -> bytes:
 
 
 class _Upstream(Side):
-    """The connection to the target. Until the end of its answer's head, that is collected in `head`."""
+    """The connection to the target. The head of its response is collected in `head`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -170,7 +170,7 @@ class _Upstream(Side):
         super().connection_lost(error)
         if not self.head.done():
             self.head.set_exception(ConnectionResetError("the target left"))
-            self.head.exception()  # it has been seen: nobody may be waiting
+            self.head.exception()  # mark it as retrieved: nobody may be waiting
 
 
 async def _dial(upstream: _Upstream, target: Target) -> None:
@@ -197,7 +197,7 @@ async def _carry(request: web.Request, upstream: _Upstream, head: bytes, observe
 
 
 def _refusal(head: bytes) -> int:
-    """The status to answer with, where a target did not accept."""
+    """The status to respond with, if a target did not accept."""
     status = head.split(b" ", 2)[1:2]
     code = int(status[0]) if status and status[0].isdigit() and len(status[0]) == 3 else 0
     return code if 400 <= code < 600 else 502

@@ -16,7 +16,7 @@ from wslink.settings import add_options, read_options
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code."""
+    """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="wslink relay", description="Carry WebSockets to servers behind it.")
     add_options(parser, Options)
     add_log_options(parser, "info")
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(options: Options, level: str = "info", format_: str = "text") -> None:
-    """Relay until SIGINT or SIGTERM. Raises UsageError, and OSError if the address cannot be had."""
+    """Relay until SIGINT or SIGTERM. Raises UsageError, and OSError if the address cannot be bound."""
     log_to_stderr(level, format_)
     relay = Relay(options)
     asyncio.run(serve(relay.application(), options.host, options.port, relay.reload))

@@ -1,6 +1,7 @@
-"""WebSocket frames between two clients (RFC 6455, 5): what the one sends is masked, what the other gets must not be.
+"""WebSocket frames between two clients (RFC 6455, 5): frames that one sends are masked, those that the other receives
+must not be.
 
-Frames are not put together, so messages may have any size.
+Frames are not assembled, so messages may have any size.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class Piece:
 
     Attributes:
         opcode: the frame's.
-        data: the bytes to pass on: unmasked, and with the header where the frame begins.
+        data: the bytes to pass on: unmasked, including the header where the frame begins.
         payload: of a control frame, the bytes after the header.
     """
 
@@ -32,8 +33,8 @@ class Piece:
 
 
 class FrameReader:
-    """Reads what a client sends. It holds what it was fed and nobody has taken yet: a part of a header or of a control
-    frame at most, if all pieces are taken."""
+    """Reads what a client sends. It keeps what was fed and not yet taken: part of a header or of a control frame at
+    most, if all pieces are taken."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -43,14 +44,14 @@ class FrameReader:
 
     @property
     def between_frames(self) -> bool:
-        """Whether all frames that began have been taken to their end."""
+        """Whether all frames that have begun were taken to their end."""
         return self._left == 0
 
     def feed(self, data: bytes | memoryview) -> None:
         self._buffer += data
 
     def next_opcode(self) -> int | None:
-        """The opcode of the frame that the next piece is of; None if no byte of it is there."""
+        """The opcode of the frame of the next piece; None if none of its bytes have arrived."""
         if self._left:
             return self._opcode
         return self._buffer[0] & 0x0F if self._buffer else None
@@ -59,7 +60,7 @@ class FrameReader:
         """The next piece; None until more has been fed.
 
         Raises:
-            ParseError: if a frame is not masked, or a control frame is too long.
+            ParseError: a frame is not masked, or a control frame is too long.
         """
         if self._left:
             return self._rest()
@@ -96,7 +97,7 @@ class FrameReader:
         return Piece(self._opcode, self._unmasked()) if self._buffer else None
 
     def _unmasked(self) -> bytes:
-        """Take what is there of the payload."""
+        """Take what has arrived of the payload."""
         masked = bytes(self._buffer[: self._left])
         del self._buffer[: len(masked)]
         self._left -= len(masked)
@@ -107,7 +108,7 @@ class FrameReader:
 
 
 def unmask(data: bytes, mask: bytes) -> bytes:
-    """`data` with each byte XORed with the mask's, as one number: the fastest way without an extension module."""
+    """XOR `data` with the mask, as one large number: the fastest way without an extension module."""
     size = len(data)
     key = (mask * (size // 4 + 1))[:size]
     return (int.from_bytes(data, "little") ^ int.from_bytes(key, "little")).to_bytes(size, "little")

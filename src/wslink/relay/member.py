@@ -48,8 +48,8 @@ _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 
 
 class Member(Side, asyncio.BufferedProtocol):
-    """A peer whose handshake the relay has answered. While it waits for the other, the newest of its pings is answered
-    and data is left in its socket; from then on, frames are passed on."""
+    """A peer whose handshake the relay has answered. While it waits for the other peer, the newest of its pings is
+    answered and data is left in its socket. From then on, frames are passed on."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class Member(Side, asyncio.BufferedProtocol):
         return self.transport is not None and not self.transport.is_closing()
 
     def meet(self, other: Member) -> None:
-        """Pass frames between the two from now on: this one is the client. The end of one ends the other."""
+        """Pass frames between the two from now on; this one is the client. When one ends, so does the other."""
         join(self, other)
         for one in (self, other):
             if one._heartbeat is not None:
@@ -92,15 +92,15 @@ class Member(Side, asyncio.BufferedProtocol):
             self._silence = asyncio.get_running_loop().call_later(FIRST_MESSAGE, self._has_been_silent)
 
     def end(self, code: int, reason: str) -> None:
-        """Say goodbye, where that fits between two frames, and close."""
+        """Send a close frame, if that is possible between two frames, and close."""
         if self._takes_control():
             self.send(close(code, reason))
         self.close()
 
     async def lives(self) -> bool:
-        """Whether a client that talks to its process shows a sign of life when it is pinged, as soon as it may be. What
-        was sent before gives it more time, as it is taken. In the middle of a frame it is asked nothing, and dead only
-        if it does not take what is there."""
+        """Ping a client that is connected to its process, as soon as that is allowed, and return whether it shows a
+        sign of life. Data that was sent before gives it more time, as it accepts the data. In the middle of a frame it
+        cannot be pinged, and is dead only if it accepts nothing."""
         silent, heard, pinged, taken, before = 0.0, self._heard, False, self._taken(), self._unsent()
         while self.connected:
             if not pinged and (self._takes_control() or not self._unsent()):
@@ -126,7 +126,7 @@ class Member(Side, asyncio.BufferedProtocol):
         return tcp.line(self.transport).taken if self.transport is not None else 0
 
     def _takes_control(self) -> bool:
-        """Whether a control frame may be sent now: not into another frame, and not after its end."""
+        """Whether a control frame may be sent now: not inside another frame, and not after its end."""
         partner = self.other
         cut = isinstance(partner, Member) and not partner._reader.between_frames
         return self.transport is not None and not cut and not self._was_closed()
@@ -161,7 +161,7 @@ class Member(Side, asyncio.BufferedProtocol):
             self.ended.set_result(None)
 
     def _was_closed(self) -> bool:
-        """Whether its partner's close frame was passed to it."""
+        """Whether its partner's close frame was passed on to it."""
         return isinstance(self.other, Member) and self.other._close_passed
 
     def _work(self) -> None:
@@ -175,7 +175,7 @@ class Member(Side, asyncio.BufferedProtocol):
             self.close()
 
     def _pass_on(self, other: Member) -> None:
-        """Pass on what is there, but no more than the other takes, and no more than others may wait for."""
+        """Pass on what has arrived, no more than the other accepts, and with a limit per turn of the event loop."""
         pieces: list[bytes] = []
         closing = None
         while len(pieces) < FRAMES_AT_ONCE and other.takes_more and (piece := self._reader.take()) is not None:
@@ -208,7 +208,7 @@ class Member(Side, asyncio.BufferedProtocol):
         self.close()
 
     def _wait(self) -> None:
-        """Answer control frames. A data frame is for the other: it is not read any further."""
+        """Answer control frames. A data frame is for the other peer: stop reading there."""
         ping = None
         while (opcode := self._reader.next_opcode()) is not None:
             if opcode < CLOSE:
@@ -232,7 +232,7 @@ class Member(Side, asyncio.BufferedProtocol):
             self.send(control(PONG, ping.payload))
 
     def _has_been_silent(self) -> None:
-        """The client has not said anything: another may have its process."""
+        """The client has sent nothing: another one may have its process."""
         if not self._spoke:
             self.end(1008, "no message came in time")
 

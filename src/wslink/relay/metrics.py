@@ -1,4 +1,7 @@
-"""The relay's metrics for Prometheus. Needs the prometheus-client package: pip install wslink[metrics]."""
+"""The relay's metrics for Prometheus.
+
+Requires the prometheus-client package (`pip install wslink[metrics]`).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from functools import partial
 from aiohttp import web
 
 from wslink.errors import UsageError
-from wslink.http.watching import CONTENT_TYPE
+from wslink.http.monitoring import CONTENT_TYPE
 from wslink.proxy.upstream import TunnelObserver
 from wslink.relay.rooms import Role, Rooms
 
@@ -17,13 +20,13 @@ class Metrics:
     """Counts what a relay does.
 
     Args:
-        rooms: where its pairs meet.
+        rooms: the rooms of its pairs.
 
     Attributes:
-        tunnels: told of every connection that is forwarded.
+        tunnels: notified of every connection that is forwarded.
 
     Raises:
-        UsageError: if prometheus-client is not installed.
+        UsageError: prometheus-client is not installed.
     """
 
     def __init__(self, rooms: Rooms) -> None:
@@ -44,14 +47,14 @@ class Metrics:
         self._refused = Counter("wslink_relay_refused", "Handshakes that were not", ["status"], registry=registry)
 
     def count(self, response: web.StreamResponse, accepted: bool) -> None:
-        """Count the answer to a handshake."""
+        """Count the response to a handshake."""
         if accepted:
             self._passed.inc()
         else:
             self._refused.labels(str(response.status)).inc()
 
     def response(self) -> web.Response:
-        """All of it, in Prometheus's text format."""
+        """The response with all metrics, in Prometheus's text format."""
         return web.Response(body=self._generate(self._registry), headers={"Content-Type": CONTENT_TYPE})
 
 

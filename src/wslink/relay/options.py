@@ -1,4 +1,4 @@
-"""Every setting of a relay: the command line and docs/relay.md derive from here."""
+"""All settings of a relay: the command line and docs/relay.md derive from these declarations."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ MODES = ("forward", "relay")
 
 @dataclass(frozen=True)
 class Options:
-    """Options of a relay.
+    """The options of a relay.
 
     Raises:
-        UsageError: for a mode that there is not.
+        UsageError: there is no such mode.
     """
 
     host: str = option("localhost", "interface to listen on; 0.0.0.0 for all", flags=("--host",))

@@ -25,7 +25,7 @@ class Role(enum.Enum):
 
 
 class GaveWay(Exception):
-    """Another has come instead."""
+    """Another peer has come instead."""
 
 
 @dataclass
@@ -34,11 +34,11 @@ class Room:
 
     Attributes:
         process: the process that waits for a client.
-        client: the client that waits for a process, as a future of that; an older one gives way to it.
-        pair: the two that talk.
-        looking: whether the client of the pair lives, while another waits to know.
-        address: where the one that waits has come from.
-        proven: whether that one has shown a token. Otherwise it gives way where too many wait.
+        client: the client that waits for a process, as a future of the process; an older one gives way to it.
+        pair: the two that are connected.
+        looking: checks whether the client of the pair is alive, while another one waits.
+        address: the address of the peer that waits.
+        proven: whether that one has presented a token. Otherwise it gives way if too many wait.
     """
 
     process: Member | None = None
@@ -53,16 +53,16 @@ class Room:
         return self.process is None and self.client is None and self.pair is None
 
     def give_way(self, reason: Exception) -> None:
-        """The client that waits waits no longer."""
+        """Let the waiting client stop waiting."""
         if self.client is not None and not self.client.done():
             self.client.set_exception(reason)
 
 
 class Rooms:
-    """Pairs the peers that come to one path.
+    """Pairs the peers that connect to the same path.
 
     A pair ends as a whole. So the next client meets a new connection of the process, on which nobody has authenticated
-    yet: it never inherits what another has proved.
+    yet: it never inherits another client's authentication.
 
     Args:
         wait: seconds that a client waits for its process.
@@ -73,10 +73,10 @@ class Rooms:
         self._rooms: dict[str, Room] = {}
 
     async def enter(self, path: str, role: Role, request: web.Request, proven: bool = False) -> web.StreamResponse:
-        """Answer a peer's handshake: at once where it is a process, when its process is there where it is a client.
+        """Answer a peer's handshake: a process's at once, a client's when its process is there.
 
         Args:
-            proven: whether it has shown a token.
+            proven: whether it has presented a token.
 
         Returns:
             403 if the place is taken, 502 if the process does not come, 503 if there are too many paths in use.
@@ -98,12 +98,12 @@ class Rooms:
 
     @property
     def pairs(self) -> int:
-        """How many pairs talk."""
+        """The number of pairs."""
         return sum(room.pair is not None for room in self._rooms.values())
 
     @property
     def waiting(self) -> dict[Role, int]:
-        """How many peers wait, by what they are."""
+        """The number of waiting peers, by role."""
         rooms = self._rooms.values()
         processes = sum(room.process is not None for room in rooms)
         return {Role.PROCESS: processes, Role.CLIENT: sum(room.client is not None for room in rooms)}
@@ -116,8 +116,8 @@ class Rooms:
                     member.end(1001, "the relay stops")
 
     def _has_room(self) -> bool:
-        """Whether there may be another path. One at which an unknown peer waits gives way to it: of those from the
-        address that has most, the one that has waited for longest."""
+        """Whether there may be another path. A path at which an unproven peer waits gives way: that of the longest
+        waiting one, from the address with the most of them."""
         waiting = [room for room in self._rooms.values() if room.pair is None]
         if len(self._rooms) - len(waiting) >= MAX_ROOMS:
             return False
@@ -171,10 +171,10 @@ class Rooms:
         return ConnectionPassed()
 
     async def _free_process(self, room: Room, waiting: asyncio.Future[Member]) -> Member:
-        """Wait for a process that no client has.
+        """Wait for a process that has no client.
 
         Raises:
-            GaveWay: if the client that has it lives, or another has come to wait.
+            GaveWay: its client is alive, or another client has come to wait.
         """
         if room.process is not None:
             return room.process
@@ -187,8 +187,8 @@ class Rooms:
         return await waiting
 
     async def _lives(self, room: Room, client: Member) -> bool:
-        """Whether the client that has the process lives. If not, the line between was lost without either end being
-        told: its connection ends, and the process comes anew."""
+        """Whether the client of the process is alive. If not, the connection was lost without either end noticing: it
+        is closed, and the process connects again."""
         try:
             lives = await client.lives()
             if not lives:

@@ -13,11 +13,11 @@ from yarl import URL
 from wslink.errors import UsageError
 from wslink.hosts import is_loopback
 from wslink.http import origin
+from wslink.http.monitoring import HEALTH, METRICS, is_local_program
 from wslink.http.run import add_pages
 from wslink.http.sparse import sparse_logger
 from wslink.http.tokens import bearer_token, same, token_file
 from wslink.http.tries import Tries
-from wslink.http.watching import METRICS, is_local_program
 from wslink.proxy.takeover import ConnectionPassed
 from wslink.proxy.upstream import Target, forwarded, passed_on, tunnel
 from wslink.relay.metrics import Metrics
@@ -33,10 +33,10 @@ RETRY_INTERVAL = 0.25
 
 
 class Relay:
-    """Carries WebSockets: `forward` dials a target for each client, `relay` pairs the two peers at a path.
+    """Carries WebSockets: `forward` connects to a target for each client, `relay` pairs the two peers at a path.
 
     Raises:
-        UsageError: if an option cannot be followed.
+        UsageError: an option is not valid.
     """
 
     def __init__(self, options: Options) -> None:
@@ -54,7 +54,7 @@ class Relay:
         self._check_route()
         application = web.Application()
         application.router.add_get(self._options.proxy_route, self.handle)
-        application.router.add_get("/health", self._health)
+        application.router.add_get(HEALTH, self._health)
         if self._metrics is not None:
             application.router.add_get(METRICS, self._tell_metrics)
         if not self._options.www:
@@ -64,9 +64,9 @@ class Relay:
         return application
 
     def _check_route(self) -> None:
-        """Raise UsageError where something else has the route of the proxy."""
+        """Raise UsageError if the route of the proxy is taken."""
         options = self._options
-        owners = {"/health": "the health check"}
+        owners = {HEALTH: "the health check"}
         if options.metrics:
             owners[METRICS] = "--metrics"
         if options.www:
@@ -87,7 +87,7 @@ class Relay:
         return self._metrics.response()
 
     def _may_watch(self, request: web.Request) -> bool:
-        """Whether a request is of a program of this machine that no proxy speaks for, or brings the process's token."""
+        """Whether a request comes directly from a program on this machine, or presents the process's token."""
         given, token = bearer_token(request), self._process_file.value
         if not given:
             return is_local_program(request.headers, request.remote)
@@ -99,14 +99,14 @@ class Relay:
         return True
 
     def reload(self) -> None:
-        """At SIGHUP: read the files of the tokens again, if they have changed. Connections go on, and options need a
+        """Called at SIGHUP: read the token files again, if they have changed. Connections continue. Options need a
         restart."""
         for file in (self._client_file, self._process_file):
             _ = file.value  # tells in the log what is wrong with it
         logger.info("SIGHUP: token files were read again if they had changed; options need a restart")
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request of the proxy route."""
+        """Handle a request of the proxy route."""
         response = await self._answer(request)
         if self._metrics is not None:
             self._metrics.count(response, isinstance(response, ConnectionPassed))
@@ -131,8 +131,9 @@ class Relay:
         return await self._forward(request)
 
     def _may_connect(self, request: web.Request) -> bool:
-        """Whether the page that asks may. On a loopback interface the relay's own origin counts under a loopback name
-        or an address alone: any other may be a foreign page's that was made to resolve to this machine."""
+        """Whether the requesting page may connect. On a loopback interface, the relay's own origin counts only with a
+        loopback name or an address: any other name may belong to a foreign page and was made to resolve to this
+        machine."""
         page, headers = request.headers.get("Origin"), request.headers
         if page is None or origin.is_listed(page, self._options.origins):
             return True
@@ -148,11 +149,11 @@ class Relay:
         return web.Response(status=401, text="A token is needed.\n")
 
     def _shown(self, request: web.Request) -> str:
-        """The token that a peer shows."""
+        """The token that a peer presents."""
         return bearer_token(request) or request.query.get("token", "")
 
     def _role(self, request: web.Request) -> Role | None:
-        """What a peer has shown to be; None if it may not come in. A page is never the process."""
+        """The role that a peer has proved; None if it is refused. A page is never the process."""
         given = self._shown(request)
         page = "Origin" in request.headers
         relays = self._options.mode == "relay"
@@ -200,6 +201,6 @@ async def _welcome(request: web.Request) -> web.StreamResponse:
 
 
 def _query(request: web.Request) -> str:
-    """The query to pass on: all but the relay's own token."""
+    """The query to pass on, without the relay's own token."""
     query = [(name, value) for name, value in request.query.items() if name != "token"]
     return f"?{URL.build(query=query).raw_query_string}" if query else ""

@@ -18,7 +18,7 @@ _RULE = re.compile(r"(?P<host>\[[^\]]+\]|[^:]+)(:(?P<first>\d{1,5})(-(?P<last>\d
 
 @dataclass(frozen=True)
 class Rule:
-    """Targets that are allowed: a host name, or a network, and a range of ports."""
+    """Targets that are allowed: a host name or a network, and a range of ports."""
 
     name: str
     network: ipaddress.IPv4Network | ipaddress.IPv6Network | None
@@ -26,7 +26,7 @@ class Rule:
     last: int = 65535
 
     def allows(self, host: str, address: IPAddress, port: int) -> bool:
-        """Whether `host`, found at `address`, may be dialled."""
+        """Whether connecting to `host`, which has resolved to `address`, is allowed."""
         if not self.first <= port <= self.last:
             return False
         return address in self.network if self.network is not None else host.lower() == self.name
@@ -37,10 +37,10 @@ LOOPBACK = (Rule("", ipaddress.ip_network("127.0.0.0/8")), Rule("", ipaddress.ip
 
 
 def parse_rule(text: str) -> Rule:
-    """A rule from HOST[:PORT[-PORT]]; IPv6 stands in brackets.
+    """Parse a rule: HOST[:PORT[-PORT]], with IPv6 addresses in brackets.
 
     Raises:
-        UsageError: if it is not of that form.
+        UsageError: it does not have this form.
     """
     found = _RULE.fullmatch(text)
     if found is None:
@@ -57,12 +57,12 @@ def parse_rule(text: str) -> Rule:
 
 
 async def resolve(host: str, port: int, rules: Iterable[Rule]) -> str | None:
-    """The first address of `host` that a rule allows to dial; None if there is none.
+    """The first address of `host` to which a rule allows connecting; None if there is none.
 
-    The address is what has to be dialled: the name may lead elsewhere a moment later.
+    Connect to this address, since the name may resolve to another one a moment later.
 
     Raises:
-        OSError: if the host is not found.
+        OSError: the host is not found.
     """
     loop = asyncio.get_running_loop()
     try:

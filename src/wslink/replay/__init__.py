@@ -1,1 +1,1 @@
-"""Recordings that are played: to pages, to tests, and as static sites."""
+"""Playback of recordings: to pages, in tests, and as static sites."""

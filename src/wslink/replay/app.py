@@ -26,20 +26,20 @@ PATIENCE = 60.0
 
 
 class Replay:
-    """Serves what a recording holds: each client that subscribes is played it from its beginning.
+    """Serves a recording: to each client that subscribes, it is played from its beginning.
 
     Args:
         tape: the recording.
-        speed: seconds of the recording per second; `math.inf` for all at once, 0 for only in steps.
-        loop: begin again at its end.
-        strict: answer only calls with recorded arguments; otherwise others get the newest response of their method.
+        speed: recorded seconds per second; `math.inf` for everything at once, 0 for single steps.
+        loop: start again at its end.
+        strict: respond only to calls with recorded arguments; otherwise others get the latest response of their method.
         secret: see App.
 
     Attributes:
-        app: the application. Beside the recorded methods it has `wslink.replay.step`, `.speed` and `.state`.
+        app: the application. In addition to the recorded methods it has `wslink.replay.step`, `.speed` and `.state`.
 
     Raises:
-        UsageError: for a speed that is none.
+        UsageError: the speed is not valid.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Replay:
         return stream
 
     def _ask(self, client_id: str, asked: Asked) -> None:
-        """Call a page as the server did. What it responds is its own."""
+        """Call a page like the server did. Its response is ignored."""
         client = self.app.clients.get(client_id)
         if client is not None:
             task = asyncio.get_running_loop().create_task(self._call(client, asked))

@@ -23,8 +23,8 @@ class Pace:
     """The speed at which recordings are played. Not thread-safe.
 
     Attributes:
-        speed: seconds of the recording per second; infinite for all at once, 0 for only in steps.
-        loop: whether it begins again at its end.
+        speed: recorded seconds per second; infinite for everything at once, 0 for single steps.
+        loop: whether to start again at the end.
     """
 
     def __init__(self, speed: float = 1.0, loop: bool = False) -> None:
@@ -36,11 +36,11 @@ class Player:
     """Plays to one client, from its first subscription on.
 
     Args:
-        tape: what is played.
-        topics: where it is published.
-        pace: how fast.
-        strict: answer only calls with recorded arguments; otherwise others get the newest response of their method.
-        ask: makes a call of the client.
+        tape: the recording.
+        topics: the topics to publish on.
+        pace: the speed.
+        strict: respond only to calls with recorded arguments; otherwise others get the latest response of their method.
+        ask: calls the client.
     """
 
     def __init__(
@@ -73,12 +73,12 @@ class Player:
 
     @property
     def time(self) -> float:
-        """Where it is, in seconds of the recording."""
+        """The current position, in recorded seconds."""
         passed = asyncio.get_running_loop().time() - self._since if self._task is not None else 0.0
         return self._time if self._pace.speed in (0.0, math.inf) else self._time + passed * self._pace.speed
 
     def subscribed(self, subscription: Subscription) -> None:
-        """The client has subscribed, or has replaced a filter: begin, or send what it would have got."""
+        """The client has subscribed, or has replaced a filter: start, or send what it would have received."""
         if self._task is None:
             self._since = asyncio.get_running_loop().time()
             self._task = asyncio.get_running_loop().create_task(self._play())
@@ -99,7 +99,7 @@ class Player:
         self._changed.set()
 
     def paced(self, speed: float) -> None:
-        """Go on from here at another speed, which `Pace.speed` is when this returns."""
+        """Continue from here at another speed, which `Pace.speed` is when this returns."""
         self._time = self.time
         self._since = asyncio.get_running_loop().time()
         self._pace.speed = speed
@@ -135,8 +135,8 @@ class Player:
         self._time, self._since = begin, asyncio.get_running_loop().time()
 
     async def _ask_until(self, time: float) -> None:
-        """Make the calls of the client that were made before `time`, when it is time for each. Steps are those of
-        publications, before which they are made."""
+        """Make the calls to the client that were recorded before `time`, each when it is due. In single steps, they
+        belong to the next publication."""
         asked = self._tape.asked
         while self._asked < len(asked) and asked[self._asked].time <= time:
             await self._due(asked[self._asked].time, 0)
@@ -144,7 +144,7 @@ class Player:
             self._asked += 1
 
     async def _due(self, time: float, steps: int = 1) -> None:
-        """Return when it is time for what was published at `time`, which is so many steps."""
+        """Wait until what was published at `time` is due, which takes this many steps."""
         while True:
             self._changed.clear()
             if self._steps:
@@ -161,15 +161,16 @@ class Player:
     # Calls ------------------------------------------------------------------------
 
     def respond(self, method: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
-        """The recorded result of a call: of several with the same arguments one after the other, and then the last.
+        """Return the recorded result of a call. Of several with the same arguments, each is used once in order, and
+        then the last.
 
         Raises:
-            MethodError: the recorded one; or that none is recorded.
+            MethodError: the recorded error, or there is no recorded call.
         """
         return _outcome(self._found(method, args, kwargs))
 
     async def stream(self, method: str, args: list[Value], kwargs: dict[str, Value]) -> AsyncIterator[Value]:
-        """The recorded items of a call, at their pace. Raises as `respond`, in the end."""
+        """Yield the recorded items of a call, at their pace. Raises the same as `respond`, at the end."""
         found = self._found(method, args, kwargs)
         before = found.time
         for time, item in found.items:
@@ -180,7 +181,7 @@ class Player:
         _outcome(found)
 
     def _found(self, method: str, args: list[Value], kwargs: dict[str, Value]) -> Exchange:
-        """The recorded call that stands for one. Raises MethodError: none does."""
+        """Find the recorded call for a call. Raises MethodError if there is none."""
         key = key_of(args, kwargs)
         same = self._tape.same.get((method, key))
         if same:
@@ -195,26 +196,26 @@ class Player:
 
 
 class _Selection:
-    """A subscription to what is played."""
+    """A subscription to a recording."""
 
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription
         self._names = _names(subscription.filter)
 
     def tags(self, one: Shown) -> Tags:
-        """The tags of a publication; where they are not known, what its payload says of those that the filter asks for,
-        if it says something of all."""
+        """The tags of a publication. If they are unknown, the tags that the filter asks for are taken from its payload,
+        if it has all of them."""
         if one.tags is not None:
             return one.tags
         return {name: one.entries[name] for name in self._names} if one.entries.keys() >= self._names else {}
 
     def wants(self, one: Shown) -> bool:
-        """Whether it is sent a publication; one of which nothing is known that the filter asks for is."""
+        """Whether it is sent a publication. If nothing is known that the filter asks for, it is."""
         tags = self.tags(one)
         return (one.tags is None and not tags) or self._subscription.matches(dict(tags))
 
     def send(self, one: Shown) -> None:
-        """Send a publication, if it is wanted."""
+        """Send a publication if the filter matches."""
         if not self.wants(one):
             return
         topic, tags = self._subscription.topic, dict(self.tags(one))

@@ -18,19 +18,19 @@ _HEAD = re.compile(r"<head\b[^>]*>|<!doctype[^>]*>", re.IGNORECASE)
 
 
 def export(tape: Tape, content: str, out: str) -> int:
-    """Write a static site: the page's files, the JavaScript client, and the recording with what plays it.
+    """Write a static site: the page's files, the JavaScript client, and the recording with its player.
 
     Args:
-        tape: of which what its client did and was sent goes into the site, and nothing else.
-        content: the directory of the page; files whose names begin with a dot stay there, and links that lead
-            out of it.
-        out: a directory that is empty or not there yet.
+        tape: the recording. Only what its client did and received becomes part of the site.
+        content: the directory of the page. Files whose names begin with a dot, and links that lead out of it, are left
+            out.
+        out: a directory that is empty or does not exist.
 
     Returns:
-        the pages that play it.
+        The pages that play the recording.
 
     Raises:
-        UsageError: there is no page, or something is in `out` already.
+        UsageError: there is no page, or `out` is not empty.
         OSError: it cannot be written.
     """
     source, target = Path(content), Path(out)
@@ -55,7 +55,7 @@ def export(tape: Tape, content: str, out: str) -> int:
 
 
 def _write(tape: Tape, source: Path, target: Path) -> int:
-    """Write it; how many pages there are."""
+    """Write the site. Returns the number of pages."""
     target.mkdir()
     pages = sum(_copy(path, source, target) for path in sorted(source.rglob("*")))
     (target / "wslink").mkdir(exist_ok=True)
@@ -68,7 +68,7 @@ def _write(tape: Tape, source: Path, target: Path) -> int:
 
 
 def _move(made: Path, target: Path) -> None:
-    """Put what was made where it is to be, once it is whole."""
+    """Move a completed site to its destination."""
     if not target.exists():
         made.rename(target)
         return
@@ -77,7 +77,7 @@ def _move(made: Path, target: Path) -> None:
 
 
 def _copy(path: Path, source: Path, target: Path) -> bool:
-    """Copy one file; whether it is a page."""
+    """Copy one file. Returns whether it is a page."""
     relative = path.relative_to(source)
     if not path.is_file() or is_hidden(str(relative)) or not path.resolve().is_relative_to(source.resolve()):
         return False
@@ -92,7 +92,7 @@ def _copy(path: Path, source: Path, target: Path) -> bool:
 
 
 def with_player(page: bytes, directory: str) -> bytes:
-    """A page that loads the player before anything else; it is not decoded, as only ASCII is looked for."""
+    """A page that loads the player before anything else. It is not decoded: only ASCII is searched for."""
     text = page.decode("latin-1")
     found = next((match for match in _HEAD.finditer(text) if match[0].lower().startswith("<head")), _HEAD.search(text))
     at = found.end() if found is not None else 0
@@ -101,7 +101,7 @@ def with_player(page: bytes, directory: str) -> bytes:
 
 
 def pieces(tape: Tape) -> list[bytes]:
-    """The file of what a tape plays, and of nothing else that was recorded: no events, nor why it was written."""
+    """The file with what a tape plays, and nothing else that was recorded: no events, and not why it was written."""
     about = recording.About(tape.about.wslink, tape.about.source, tape.about.created, topics=tape.about.topics)
     parts = [*recording.head(about)]
     for one in tape.records:

@@ -1,4 +1,4 @@
-"""A recording as it is played: calls with their responses by what was called, and publications in their order."""
+"""A recording for playback: responses by the calls that they belong to, and publications in order."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _SCALARS = frozenset((str, int, float, bool))
 
 
 class Exchange(NamedTuple):
-    """A recorded call that was answered.
+    """A recorded call with a response.
 
     Attributes:
         time: when it arrived.
-        response: the message that answered it; None of a stream that had not ended.
-        items: those of its stream, each with its time.
+        response: the response; None for a stream that had not ended.
+        items: the items of its stream, each with its time.
     """
 
     time: float
@@ -41,7 +41,7 @@ class Exchange(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A recorded call that the server made of a client."""
+    """A recorded call from the server to a client."""
 
     time: float
     method: str
@@ -53,8 +53,8 @@ class Shown(NamedTuple):
     """A recorded publication.
 
     Attributes:
-        tags: None where they are not known.
-        entries: what its payload, if that is a map, has of text, numbers and booleans; it stands for tags then.
+        tags: None if unknown.
+        entries: the text, numbers and booleans in its payload, if that is a map; used instead of tags.
     """
 
     time: float
@@ -69,21 +69,21 @@ class Shown(NamedTuple):
 
 
 class Tape(NamedTuple):
-    """A recording, of which all is known to be well-formed.
+    """A recording that is known to be well-formed.
 
     Attributes:
-        about: what it says of itself.
+        about: its description.
         truncated: whether it was cut off.
-        client: whose view it is; EVERYBODY for that of all.
-        others: clients of which the recording holds something, and which this is not the view of.
-        methods: what was called.
-        streams: of these, those whose results were streams.
-        answered: the calls of each method that were answered, in their order.
-        same: those by their arguments, too; see `key_of`.
-        shown: what was published to it, in order.
-        asked: what the server called at it, in order.
+        client: the client whose view it is; EVERYBODY for that of all.
+        others: further clients in the recording.
+        methods: the methods that were called.
+        streams: those of them whose results were streams.
+        answered: the calls of each method that have a response, in order.
+        same: these calls by their arguments; see `key_of`.
+        shown: what was published to the client, in order.
+        asked: the calls from the server to the client, in order.
         topics: the delivery of each topic.
-        records: those that are played, as they stand in the file.
+        records: the records that are played, as stored in the file.
     """
 
     about: About
@@ -101,7 +101,7 @@ class Tape(NamedTuple):
 
 
 def _read(path: Path) -> bytes:
-    """What a file holds. Raises OSError, RecordingError."""
+    """The content of a file. Raises OSError, RecordingError."""
     known = path.stat()
     if known.st_size > recording.MAX_FILE:
         raise RecordingError(f"{path} has over MAX_FILE ({recording.MAX_FILE}) bytes")
@@ -120,12 +120,12 @@ def open_tape(path: str | os.PathLike[str], client: str = "") -> Tape:
     """Read a recording.
 
     Args:
-        client: whose view is played: a client's id, or EVERYBODY; the client that was sent most unless given.
+        client: the client whose view is played: a client id, or EVERYBODY; by default the client that was sent most.
 
     Raises:
         OSError: it cannot be read.
-        RecordingError: it is none, or damaged: it says where and why.
-        UsageError: it knows no such client.
+        RecordingError: it is not a recording, or damaged. The message says where and why.
+        UsageError: it does not contain that client.
     """
     reader = Reader(_read(Path(path)))
     records = list(reader)
@@ -136,7 +136,7 @@ def open_tape(path: str | os.PathLike[str], client: str = "") -> Tape:
 
 
 def _viewer(records: Sequence[Record], client: str) -> str:
-    """Whose view is played. Raises UsageError."""
+    """Determine whose view is played. Raises UsageError."""
     sent: Counter[str] = Counter()
     for record in records:
         sent.update(dict.fromkeys(record.clients, record.kind == recording.PUBLICATION))
@@ -175,7 +175,7 @@ def _tape(reader: Reader, client: str, others: int, records: Sequence[Record]) -
 
 
 class _Calls:
-    """Brings calls together with their responses, which may come in any order."""
+    """Matches calls with their responses, which may be in any order."""
 
     def __init__(self) -> None:
         self._begun: list[tuple[float, str, Hashable]] = []
@@ -264,7 +264,7 @@ def _entries(payload: Value) -> Tags:
 
 
 def _subscribed(args: Sequence[Value], topics: dict[str, str]) -> None:
-    """A page that subscribes to what never published finds its topic all the same."""
+    """Clients may also subscribe to topics on which nothing was published."""
     wanted = args[0].get("topic") if args and isinstance(args[0], dict) else None
     if isinstance(wanted, str) and is_topic(wanted):
         topics.setdefault(wanted, "reliable")
@@ -275,7 +275,7 @@ def _damaged(record: Record, why: str) -> RecordingError:
 
 
 def key_of(args: Sequence[Value], kwargs: Mapping[str, Value]) -> Hashable:
-    """What tells the arguments of a call: the same for those that are equal, whatever the order of their maps."""
+    """A key for the arguments of a call: equal for equal arguments, whatever the order of their maps."""
     return _key(list(args)), _key(dict(kwargs))
 
 

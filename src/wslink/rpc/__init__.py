@@ -1,1 +1,1 @@
-"""Remote procedure calls, as either end of a connection makes and serves them: knows no session, topic or socket."""
+"""Remote procedure calls, for both ends of a connection. Independent of sessions, topics and sockets."""

@@ -1,4 +1,4 @@
-"""Type hints of arrays: NumPy's, and `Annotated[np.ndarray, Array("<f4", "n", 3)]`."""
+"""Type hints for arrays: NumPy's own, and `Annotated[np.ndarray, Array("<f4", "n", 3)]`."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from wslink.wire.value import Value
 
 
 class Array:
-    """The dtype and shape of an array, as a note to its type: `Annotated[np.ndarray, Array("<f4", "n", 3)]`.
+    """The dtype and shape of an array, as an annotation of its type: `Annotated[np.ndarray, Array("<f4", "n", 3)]`.
 
-    Arrays are checked as they arrive, and results in debug mode. Where NumPy is not installed they arrive as
-    `wslink.RawArray`, which may stand in the place of `np.ndarray`, as may `Any`.
+    Arrays are checked when they arrive, and results in debug mode. If NumPy is not installed, they arrive as
+    `wslink.RawArray`, which may also be used instead of `np.ndarray`, as may `Any`.
 
     Args:
-        dtype: as in `dtype.str` of NumPy: `"<f4"`, `"|u1"`, `"<i8"` and the like; "" for any.
-        shape: for each dimension its length, a symbol, or None for any length. A symbol has one length in all arrays of
-            a call. Without any dimension, arrays of every shape are taken.
+        dtype: a `dtype.str` of NumPy: `"<f4"`, `"|u1"`, `"<i8"` and the like; "" for any.
+        shape: the length of each dimension, a symbol, or None for any length. A symbol has the same length in all
+            arrays of a call. Without any dimension, arrays of every shape are accepted.
 
     Raises:
-        UsageError: for a dtype that does not travel, or a dimension that is neither.
+        UsageError: the dtype cannot be sent, or a dimension is none of these.
     """
 
     __slots__ = ("dtype", "shape")
@@ -65,19 +65,18 @@ class Array:
         return hash((self.dtype, self.shape))
 
     def __str__(self) -> str:
-        shape = f" [{', '.join('any' if one is None else str(one) for one in self.shape)}]" if self.shape else ""
-        return f"{self.dtype or 'any dtype'}{shape}"
+        return f"{self.dtype or 'any dtype'}{f' {_shown(self.shape)}' if self.shape else ''}"
 
 
 Int64: typing.TypeAlias = typing.Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-"""An int that JavaScript gets as a bigint, as its numbers are exact up to 2^53 only. Any int whose declared bounds are
-beyond that is one."""
+"""An int that JavaScript receives as a bigint, as its numbers are exact up to 2^53 only. The same applies to any int
+whose declared bounds are beyond that."""
 
 NO_LENGTHS: Mapping[str, int] = types.MappingProxyType({})
 
 
 class Dimensions(threading.local):
-    """The lengths that symbols have in the call whose values are being checked.
+    """The lengths of symbols in the call whose values are being checked.
 
     Attributes:
         known: by symbol; set to NO_LENGTHS before the values of a call are checked.
@@ -90,7 +89,7 @@ dims: Dimensions = Dimensions()
 
 
 def array_hint(array: Array, base: Hint) -> Hint:
-    """What checks `Annotated[base, array]`. Raises Unsupported for a base that no array is."""
+    """Return a converter for `Annotated[base, array]`. Raises Unsupported if `base` is not an array type."""
     base = without_names(base)
     kind = origin_of(base) or base
     if is_numpy(kind) and kind.__name__ == "ndarray":
@@ -116,7 +115,7 @@ def _as_raw(value: Value) -> Value:
 
 
 def _fit(array: Array, value: Value) -> Value:
-    """`value`, an array of any kind, if it is as `array` says. Raises ValueError."""
+    """Return `value` if it matches `array`. Raises ValueError."""
     dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
     if dtype is None or not isinstance(shape, tuple):
         raise expected_not(f"an array {array}", value)
@@ -144,10 +143,8 @@ def numpy_hint(hint: Hint, args: tuple[Hint, ...]) -> Hint:
 
     if isinstance(hint, type) and issubclass(hint, numpy.generic):
         return _scalar(hint)
-    kinds = [typing.get_args(arg)[0] for arg in args[1:] if typing.get_args(arg)]  # of numpy.dtype[...]
-    members = [without_names(kind) for kind in _members(kinds[0])] if kinds else []
-    scalars = tuple(kind for kind in (origin_of(m) or m for m in members) if is_numpy(kind))
-    if not scalars or numpy.generic in scalars or len(scalars) < len(members):
+    scalars, shape = scalar_types(args) or (numpy.generic,), shape_of(args)
+    if scalars == (numpy.generic,) and shape is None:
         return origin_of(hint) or hint
     names = " | ".join(kind.__name__ for kind in scalars)
 
@@ -156,9 +153,49 @@ def numpy_hint(hint: Hint, args: tuple[Hint, ...]) -> Hint:
             raise expected_not("numpy.ndarray", value)
         if not issubclass(value.dtype.type, scalars):
             raise ValueError(f"Expected an array of `{names}`, got one of `{value.dtype}`")
+        if shape is not None and not _fits(shape, value.shape):
+            raise ValueError(f"Expected an array of shape `{_shown(shape)}`, got one of `{list(value.shape)}`")
         return value
 
     return converter(f"an array of {names}", check)
+
+
+def scalar_types(args: tuple[Hint, ...]) -> tuple[Hint, ...]:
+    """The scalar types in the arguments of `np.ndarray[shape, np.dtype[...]]`; none if any type is allowed."""
+    import numpy
+
+    kinds = [typing.get_args(arg)[0] for arg in args[1:] if typing.get_args(arg)]
+    members = [without_names(kind) for kind in _members(kinds[0])] if kinds else []
+    scalars = tuple(origin_of(member) or member for member in members)
+    return scalars if numpy.generic not in scalars and all(map(is_numpy, scalars)) else ()
+
+
+def shape_of(args: tuple[Hint, ...]) -> tuple[int | None, ...] | None:
+    """The lengths in the arguments of `np.ndarray[tuple[int, Literal[3]], ...]`: None for any length. None instead of a
+    tuple if any shape is allowed."""
+    shape = without_names(args[0]) if args else None
+    lengths = typing.get_args(shape)
+    if origin_of(shape) is not tuple or any(one is Ellipsis or _is_unpacked(one) for one in lengths):
+        return None
+    return tuple(_length_of(one) for one in lengths if one != ())  # in Python 3.10, () stands for no items
+
+
+def _is_unpacked(hint: Hint) -> bool:
+    """Whether it stands for any number of lengths, like `*tuple[int, ...]`."""
+    return getattr(hint, "__unpacked__", False) or str(origin_of(hint)).endswith(".Unpack")
+
+
+def _length_of(hint: Hint) -> int | None:
+    values = typing.get_args(hint) if origin_of(hint) is typing.Literal else ()
+    return values[0] if len(values) == 1 and type(values[0]) is int else None
+
+
+def _fits(shape: tuple[int | None, ...], lengths: tuple[int, ...]) -> bool:
+    return len(shape) == len(lengths) and all(a in (None, b) for a, b in zip(shape, lengths, strict=True))
+
+
+def _shown(shape: tuple[int | str | None, ...]) -> str:
+    return f"[{', '.join('any' if one is None else str(one) for one in shape)}]"
 
 
 def _members(hint: Hint) -> tuple[Hint, ...]:
@@ -166,7 +203,7 @@ def _members(hint: Hint) -> tuple[Hint, ...]:
 
 
 def _scalar(kind: Hint) -> Hint:
-    """A NumPy scalar: a number that its type holds without loss of more than precision."""
+    """A NumPy scalar. The number has to be in the range of the type; it may lose precision."""
     import numpy
 
     wanted = {"b": bool, "i": int, "u": int, "f": float}.get(numpy.dtype(kind).kind) if kind in _concrete() else None

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import msgspec
 
 Executor = Callable[[Callable[[], Any]], Awaitable[Any]]
-"""Runs a function elsewhere than on the event loop's thread, in the context of its caller. What it returns may be
-awaitable on the application's thread (`run="main"`), and is awaited there."""
+"""Runs a function elsewhere than on the event loop's thread, in the context of its caller. The function may return
+something that is awaitable on the application's thread (`run="main"`), which is then awaited there."""
 
 
 class Caller(Protocol):
@@ -48,16 +48,16 @@ class Call(msgspec.Struct, eq=False):
     """The call that a method is serving. A parameter annotated with this class receives it.
 
     Attributes:
-        client: the client that called.
+        client: the calling client.
         method: the method's name.
-        app: the App (or the server protocol) that the caller is connected to.
+        app: the App (or the server protocol) that the client is connected to.
         id: the id of the request.
         answered: whether the response has been sent.
-        cancelled: whether the caller has cancelled the call, or has gone. An async method gets CancelledError; one that
+        cancelled: whether the client has cancelled the call, or has gone. An async method gets CancelledError; one that
             runs in a thread should check this now and then, or call `raise_if_cancelled`.
-        lengths: the lengths that the symbols in its arrays' shapes stand for (see Array); {} without symbols.
+        lengths: the lengths of the symbols in its arrays' shapes (see Array); {} without symbols.
         streams: carries the items of its streams; not for methods.
-        report: sends progress; None if the caller has not asked for it.
+        report: sends progress; None if the client has not asked for it.
         arrived: the time of arrival (monotonic) of a call that did not start at once, or 0.
     """
 
@@ -74,23 +74,23 @@ class Call(msgspec.Struct, eq=False):
 
     @property
     def client_id(self) -> str:
-        """The caller's id, the same as `link.clientId` in JavaScript; `publish(to=...)` takes it."""
+        """The calling client's id, the same as `link.clientId` in JavaScript; `publish(to=...)` accepts it."""
         return self.client.id
 
     def raise_if_cancelled(self) -> None:
-        """Raise asyncio.CancelledError, which `except Exception` lets pass, if the call is cancelled."""
+        """Raise asyncio.CancelledError, which `except Exception` does not catch, if the call is cancelled."""
         if self.cancelled:
             raise asyncio.CancelledError
 
     def progress(self, value: Any) -> None:
-        """Report progress to a caller that asked for it (`onProgress`, `on_progress`). May be called from any thread.
+        """Report progress to a client that asked for it (`onProgress`, `on_progress`). May be called from any thread.
         Values arrive in order and before the response; of several that wait, only the newest is sent (PRG-1).
 
         Args:
             value: anything that can be a result. It is encoded before this returns.
 
         Raises:
-            NotSerializable: the value cannot be sent.
+            NotSerializable: the value cannot be encoded.
         """
         if self.report is not None and not (self.answered or self.cancelled):
             self.report(value)

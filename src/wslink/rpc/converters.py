@@ -14,55 +14,55 @@ import msgspec
 from wslink.wire.value import Value
 
 Hint: TypeAlias = Any
-"""A type hint, as the typing module has it."""
+"""A type hint, as the typing module represents it."""
 
 UNIONS = (typing.Union, types.UnionType)
 BUILTINS = (bytes, bytearray, memoryview)
-"""Types that arrive as themselves: text in their place is no base64."""
+"""Types that are not converted: text is not accepted as base64 for them."""
 
 
 def origin_of(hint: Hint) -> Hint:
-    """`typing.get_origin`, whatever type checkers take a hint for."""
+    """`typing.get_origin`, without the type checkers' restrictions."""
     return typing.get_origin(hint)
 
 
 def options_of(hint: Hint) -> Hint | None:
-    """The TypedDict of `**options: Unpack[Options]`, whose Unpack is that of typing or of typing_extensions; None for
-    any other hint."""
+    """The TypedDict of `**options: Unpack[Options]`, with Unpack of typing or of typing_extensions; None for any other
+    hint."""
     return typing.get_args(hint)[0] if str(typing.get_origin(hint)).endswith(".Unpack") else None
 
 
 def is_typeddict(hint: Hint) -> bool:
-    """Whether it is a TypedDict, of typing or of typing_extensions, whose own differ from typing's before 3.13."""
+    """Whether it is a TypedDict. Before Python 3.13, those of typing_extensions differ from typing's."""
     return type(hint).__name__ == "_TypedDictMeta"
 
 
 class Unsupported(TypeError):
-    """A hint that cannot be checked. The message says what is wrong with it."""
+    """A type hint that cannot be checked. The message says why."""
 
 
 class _Converting(type):
     convert: Callable[[Value], Value]
 
     def __instancecheck__(cls, instance: object) -> bool:
-        return True  # msgspec asks after it has converted
+        return True  # msgspec asks after the conversion
 
 
 class Converter(metaclass=_Converting):
-    """Stands for a hint that msgspec does not know. Subclasses are made by `converter`."""
+    """Stands for a type hint that msgspec does not support. Subclasses are created by `converter`."""
 
 
 def convert(value: Value, hint: Hint) -> Value:
-    """`value` as `hint`, which `checkable` gave. Raises msgspec.ValidationError."""
+    """Convert `value` to `hint`, which `checkable` returned. Raises msgspec.ValidationError."""
     return msgspec.convert(value, hint, dec_hook=_decode, str_keys=False, builtin_types=BUILTINS)
 
 
 def _decode(expected: Hint, value: Value) -> Value:
-    """What msgspec does not know: a Converter's, or instances of a class, such as numpy.ndarray."""
+    """Convert to types that msgspec does not support: Converters, and classes such as numpy.ndarray."""
     if type(expected) is _Converting:
         try:
             return expected.convert(value)
-        except msgspec.ValidationError as error:  # msgspec says the place of other errors alone
+        except msgspec.ValidationError as error:  # msgspec adds the location only to other exceptions
             raise ValueError(str(error)) from None
     if isinstance(value, origin_of(expected) or expected):
         return value
@@ -82,7 +82,7 @@ def name_of(hint: Hint) -> str:
 
 
 def without_names(hint: Hint) -> Hint:
-    """What a name stands for: a NewType, a type alias, a type variable."""
+    """Replace a name by what it stands for: a NewType, a type alias, a type variable."""
     if isinstance(hint, typing.TypeVar):
         if hint.__constraints__:
             return functools.reduce(operator.or_, hint.__constraints__)
@@ -96,10 +96,10 @@ def without_names(hint: Hint) -> Hint:
 
 
 def alias_of(hint: Hint) -> Hint | None:
-    """The name that a `type` statement gave to what a hint stands for (Python 3.12); None if there is none."""
+    """The type alias (`type` statement, Python 3.12) of a hint; None if there is none."""
     return next((one for one in (hint, origin_of(hint)) if _is_alias(one)), None)
 
 
 def _is_alias(hint: Hint) -> bool:
-    """Whether it is a name that a `type` statement gave (Python 3.12)."""
+    """Whether it was defined by a `type` statement (Python 3.12)."""
     return type(hint).__name__ == "TypeAliasType"

@@ -1,5 +1,5 @@
-"""The named schemas of a document (`$defs`): each class once, or twice where clients send another form of it than they
-are sent."""
+"""The named schemas of a document (`$defs`): one for each class, or two if clients send it in another form than they
+receive it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 from wslink.rpc.converters import Hint, origin_of
 
 Mode = Literal["input", "output"]
-"""What clients send, and what they are sent."""
+"""What clients send, or receive."""
 Schema: TypeAlias = dict[str, Any]
 
 PREFIX = "#/$defs/"
@@ -22,7 +22,7 @@ Key = tuple[Hint, Mode]
 
 
 class Reference(dict[str, Any]):
-    """`{"$ref": ...}`, whose target has a name only once all are known."""
+    """`{"$ref": ...}`. The name of its target is only known when the document is complete."""
 
     def __init__(self, key: Key) -> None:
         super().__init__({"$ref": ""})
@@ -46,7 +46,7 @@ class Definitions:
         self._foreign: dict[str, Schema] = {}
 
     def refer(self, hint: Hint, mode: Mode, make: Callable[[], Schema]) -> Schema:
-        """A reference to the schema of a class, which `make` makes where it is not known yet."""
+        """Return a reference to the schema of a class, which `make` creates the first time."""
         key = (hint, mode)
         if key not in self._schemas:
             self._schemas[key] = {}
@@ -60,7 +60,7 @@ class Definitions:
         return reference
 
     def foreign(self, model: Hint, mode: Mode) -> Schema:
-        """A reference to the schema that a model of pydantic's has of itself."""
+        """Return a reference to the schema that a pydantic model provides."""
 
         def make() -> Schema:
             how, suffix = ("validation", "Input") if mode == "input" else ("serialization", "")
@@ -73,7 +73,7 @@ class Definitions:
         return self.refer(model, mode, make)
 
     def finish(self) -> dict[str, Schema]:
-        """All definitions by name, and references that lead to them."""
+        """Return all definitions by name, and complete the references to them."""
         names = self._names()
         for reference in self._references:
             reference["$ref"] = PREFIX + names[reference.key]
@@ -81,8 +81,8 @@ class Definitions:
         return dict(sorted({**self._foreign, **found}.items()))
 
     def _names(self) -> dict[Key, str]:
-        """Names by class: its own, with its module before it where several share one. What clients send has "Input"
-        behind it where that differs from what they are sent."""
+        """Names of the classes: their own, preceded by the module if several share one. "Input" is appended for what
+        clients send, if that differs from what they receive."""
         twins = self._twins()
         hints = list(dict.fromkeys(hint for hint, _ in self._schemas))
         plain = [_name_of(hint) for hint in hints]
@@ -98,7 +98,7 @@ class Definitions:
         return names
 
     def _twins(self) -> set[Hint]:
-        """Classes of which both sides are used and differ, be it in a class that they refer to."""
+        """The classes that are used in both modes and differ, possibly in a class that they refer to."""
         both = [hint for hint, mode in self._schemas if mode == "input" and (hint, "output") in self._schemas]
         twins: set[Hint] = set()
         while True:
@@ -113,13 +113,13 @@ class Definitions:
 
 
 def _alias_of(schema: Schema) -> str | None:
-    """The name of what a schema is nothing else than, as that of a recursive model of pydantic's is."""
+    """The name of the schema that a schema only refers to, as for recursive pydantic models."""
     plain = set(schema) == {"$ref"} and not isinstance(schema, Reference)
     return str(schema["$ref"]).removeprefix(PREFIX) if plain else None
 
 
 def _generator() -> Hint:
-    """What makes the schemas of pydantic's models: fields with a default are there in what is sent, too."""
+    """The generator for schemas of pydantic models. Fields with a default are required in what clients receive."""
     base: Hint = sys.modules["pydantic"].json_schema.GenerateJsonSchema
 
     class Generator(base):  # type: ignore[misc]
@@ -131,7 +131,7 @@ def _generator() -> Hint:
 
 
 def _neutral(node: Any) -> Any:
-    """A schema whose references say only which class they mean."""
+    """A schema in which references are replaced by their classes."""
     if isinstance(node, Reference):
         return {"$ref": node.key[0]}
     if isinstance(node, dict):
@@ -147,7 +147,7 @@ def _references(node: Any) -> Iterator[Reference]:
 
 
 def _name_of(hint: Hint) -> str:
-    """A class's name, with the types that a generic one holds."""
+    """A class's name, with the type arguments of a generic class."""
     kind = origin_of(hint) or hint
     parts = [kind.__name__, *(getattr(arg, "__name__", str(arg)) for arg in typing.get_args(hint))]
     return "".join(_camel(part) for part in parts)
@@ -169,7 +169,7 @@ def _free(name: str, taken: set[str]) -> str:
 
 
 def _with_doc(kind: Hint, schema: Schema) -> Schema:
-    """`schema` with the docstring that a class was given."""
+    """Add the class's docstring to `schema`."""
     doc = vars(kind).get("__doc__")
     if not isinstance(doc, str) or doc.startswith(f"{kind.__name__}(") or "description" in schema:
         return schema
@@ -177,13 +177,13 @@ def _with_doc(kind: Hint, schema: Schema) -> Schema:
 
 
 def plain(schema: Schema) -> Schema:
-    """A copy that shares nothing, of plain maps and lists: references among them have become ordinary maps."""
+    """A deep copy of plain dicts and lists, in which references are ordinary dicts."""
     copy: Schema = json.loads(json.dumps(schema))
     return copy
 
 
 def _without_titles(node: Any) -> Any:
-    """A schema without the titles that only repeat its names."""
+    """Remove titles that only repeat names."""
     if isinstance(node, dict):
         named = isinstance(node.get("title"), str)
         return {key: _without_titles(value) for key, value in node.items() if not (named and key == "title")}

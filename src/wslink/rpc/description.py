@@ -19,17 +19,17 @@ from wslink.rpc.schema import Signature
 _Kind = inspect.Parameter
 _AWAITED = (abc.Awaitable, abc.Coroutine, asyncio.Future, asyncio.Task)
 UNKNOWN: Schema = {"$comment": "not described"}
-"""The schema of a value of which nothing is known."""
+"""The schema of a value about which nothing is known."""
 
 
 def result_hint(signature: Signature) -> Hint:
-    """What a call of a method gives; Any where nothing is said of it."""
+    """The type hint of a method's result; Any if there is none."""
     hint = without_names(signature.hints.get("return", Any))
     return (typing.get_args(hint) or (Any,))[-1] if (origin_of(hint) or hint) in _AWAITED else hint
 
 
 def problems(signature: Signature) -> Iterator[str]:
-    """What of a method cannot be described, each a sentence that names it."""
+    """Yield a sentence for each part of a method that cannot be described."""
     for parameter in signature.parameters:
         hint = signature.stream_parameters.get(parameter.name, signature.hints.get(parameter.name, Any))
         options = options_of(hint)
@@ -53,7 +53,7 @@ def _problem(what: str, hint: Hint, mode: Mode) -> Iterator[str]:
 
 
 def describe_call(signature: Signature, schemas: Schemas, page: bool = False) -> dict[str, Any]:
-    """The parameters and the result of a method; `page` says that the server calls it at a page."""
+    """Describe the parameters and the result of a method. `page` means that the server calls it in a page."""
     given: Mode = "output" if page else "input"
     back: Mode = "input" if page else "output"
     described: dict[str, Any] = {"params": _params(signature, schemas, given), **_places(signature)}
@@ -66,7 +66,7 @@ def describe_call(signature: Signature, schemas: Schemas, page: bool = False) ->
 
 
 def describe_errors(errors: tuple[type[MethodError], ...], schemas: Schemas) -> list[dict[str, Any]]:
-    """The errors that a method declares, by code."""
+    """Describe the errors that a method declares, by code."""
     return [_error(one, schemas) for one in sorted(errors, key=lambda one: one.code)]
 
 
@@ -79,7 +79,7 @@ def _error(kind: type[MethodError], schemas: Schemas) -> dict[str, Any]:
 
 
 def error_data(kind: type[MethodError]) -> Hint:
-    """The hint of an error's data; MISSING where its class has none."""
+    """The type hint of an error's data; MISSING if its class declares none."""
     own = kind.__mro__[: kind.__mro__.index(MethodError)]
     said = any("data" in inspect.get_annotations(one) for one in own)
     return typing.get_type_hints(kind, include_extras=True)["data"] if said else MISSING
@@ -93,7 +93,7 @@ def _schema(schemas: Schemas, hint: Hint, mode: Mode, lost: bool = False) -> Sch
 
 
 def _params(signature: Signature, schemas: Schemas, mode: Mode) -> Schema:
-    """A schema of all arguments by name, those of `*values` under the name `values`."""
+    """The schema of all arguments by name. Those of `*values` have the name `values`."""
     properties: Schema = {}
     required: list[str] = []
     more: Schema | bool = False
@@ -106,7 +106,7 @@ def _params(signature: Signature, schemas: Schemas, mode: Mode) -> Schema:
             schema = _argument(signature, parameter.name, hint, schemas, mode)
         except Undescribable as error:
             if parameter.default is not _Kind.empty:
-                continue  # no client can send it, and none has to
+                continue  # clients can omit it
             schema = {"$comment": str(error)}
         if parameter.kind is _Kind.VAR_POSITIONAL:
             schema = {"type": "array", "items": schema}
@@ -126,7 +126,7 @@ def _argument(signature: Signature, name: str, hint: Hint, schemas: Schemas, mod
 
 
 def _more(hint: Hint, schemas: Schemas, mode: Mode, properties: Schema, required: list[str]) -> Schema | bool:
-    """What else may be given by name, besides what `**options: Unpack[Options]` names."""
+    """What else may be passed by name, in addition to the options of `**options: Unpack[Options]`."""
     options = options_of(hint)
     if options is None:
         return _schema(schemas, hint, mode)
@@ -139,7 +139,7 @@ def _more(hint: Hint, schemas: Schemas, mode: Mode, properties: Schema, required
 
 
 def _places(signature: Signature) -> dict[str, Any]:
-    """Which arguments have a place in the list of positional ones, and which have nothing else."""
+    """Which arguments may be positional, and which have to be."""
     parameters = signature.parameters
     order = [p.name for p in parameters if p.kind in (_Kind.POSITIONAL_ONLY, _Kind.POSITIONAL_OR_KEYWORD)]
     only = sum(p.kind is _Kind.POSITIONAL_ONLY for p in parameters)

@@ -11,7 +11,8 @@ from wslink.wire.value import Value
 
 
 def discard(awaitable: Awaitable[Value]) -> None:
-    """Give up what was never awaited: a coroutine does not begin, nor does a function that waits for a thread."""
+    """Dispose of an awaitable that was never awaited: a coroutine never runs, nor does a function that waits for a
+    thread."""
     if inspect.iscoroutine(awaitable) or isinstance(awaitable, Concluded):
         awaitable.close()
     elif isinstance(awaitable, asyncio.Future):
@@ -19,12 +20,12 @@ def discard(awaitable: Awaitable[Value]) -> None:
 
 
 class Concluded:
-    """An awaitable that tells when it is over: once it was awaited to its end, or where it was given up before. A
-    coroutine that is closed before it has begun tells nobody.
+    """An awaitable that reports its end: after it was awaited, or when it was discarded. A coroutine that is closed
+    before it has begun reports nothing.
 
     Args:
         awaitable: what is awaited.
-        over: called with what that raised, or None.
+        over: called with the exception that it raised, or None.
     """
 
     __slots__ = ("_awaitable", "_begun", "_over")
@@ -39,7 +40,7 @@ class Concluded:
         return self._run().__await__()
 
     def close(self) -> None:
-        """Give it up, unless it has begun."""
+        """Discard it, unless it has begun."""
         if not self._begun:
             self._begun = True
             discard(self._awaitable)

@@ -1,4 +1,4 @@
-"""Dispatch of incoming calls: the table of running calls, where they run, and their outcomes."""
+"""Dispatch of incoming calls: the table of running calls, where they run, and their results and errors."""
 
 from __future__ import annotations
 
@@ -37,51 +37,50 @@ MAX_REPR = 4096
 
 
 class Responder(Protocol):
-    """The end of a connection whose calls are dispatched: it sends what becomes of them."""
+    """The end of a connection whose calls are dispatched. It sends their results and errors."""
 
     @property
     def streams(self) -> Streams | None:
-        """What carries the streams of calls; None where the other end knows none."""
+        """Carries the streams of calls; None if the other end does not support them."""
 
     def result(self, id_: str, value: Value, method: str | None = None) -> None: ...
 
     def encoded(self, id_: str, value: Value, method: str) -> Value:
-        """A result as `result` takes it, encoded now as far as it can be. From any thread."""
+        """Encode a result for `result`, as far as possible. May be called from any thread."""
 
     def error(self, id_: str, code: int, message: str, data: Value = None, method: str | None = None) -> None: ...
 
     def unknown(self, request: Request) -> None:
-        """There is no such method. Sends the error."""
+        """Send the error of a call to a method that does not exist."""
 
     def reporter(self, call: Call) -> Callable[[Value], None] | None:
-        """What sends the progress of a call whose caller asks for it; None where that was not agreed on (PRG-1)."""
+        """Return a function that sends the progress of `call`; None if it was not negotiated (PRG-1)."""
 
     def full(self) -> None:
-        """`Dispatcher.full` has become true: calls that are started all the same are run."""
+        """`Dispatcher.full` has become true. Calls that are started nevertheless are run."""
 
     def room(self) -> None:
-        """It may have become false."""
+        """`Dispatcher.full` may have become false."""
 
 
 class Service:
     """State that the dispatchers of one server share.
 
     Args:
-        owner: what `Call.app` is.
-        spawn: runs a coroutine as a task, and keeps a reference to that.
+        owner: the value of `Call.app`.
+        spawn: runs a coroutine as a task, and keeps a reference to the task.
         executors: by `Method.run`; they may change. A method whose `run` has none runs on the event loop's thread.
 
     Attributes:
-        methods: what may be called.
-        limits: those on calls apply here (LIM-10).
+        methods: the methods that may be called.
+        limits: their limits on calls apply here (LIM-10).
         ordering: see ResponseFirst.
-        debug: whether errors carry stack traces (ERR-2).
-        under_way: calls under way, also those of clients that have gone (LIM-10).
-        busy: clients with calls under way.
-        adrift: calls that go on although their client has gone.
-        refuse: gives the error of a call of a method that a client may not make, None for one that it may; None while
-            nobody is refused any.
-        raised: are told what a method raised that it did not choose.
+        debug: whether errors contain stack traces (ERR-2).
+        under_way: the number of running calls, including those of clients that have gone (LIM-10).
+        busy: the number of clients with running calls.
+        adrift: the number of calls that continue although their client has gone.
+        refuse: returns the error of a call that a client may not make; None if it may. None without authorization.
+        raised: called with exceptions of methods other than MethodError.
     """
 
     def __init__(
@@ -115,11 +114,12 @@ class Running:
         self.call: Call = call
         self.detached: bool = detached
         self.adrift: bool = False
-        """Whether it goes on although its client has gone."""
+        """Whether it continues although its client has gone."""
         self.task: asyncio.Task[None] | None = None
 
     def cancel(self) -> None:
-        """Cancel its task, which has begun by the event loop's next turn: one that never began would send no error."""
+        """Cancel the task in the next turn of the event loop, when it has begun: a task that never begins would send no
+        error."""
         self.call.cancelled = True
         if self.task is not None:
             self.task.get_loop().call_soon(self.task.cancel)
@@ -129,7 +129,7 @@ class Dispatcher:
     """Runs the incoming calls of one connection.
 
     Args:
-        service: what it shares with others.
+        service: what it shares with the others.
         responder: sends results and errors.
     """
 
@@ -138,27 +138,27 @@ class Dispatcher:
     def __init__(self, service: Service, responder: Responder) -> None:
         self._service = service
         self._responder = responder
-        self._running: dict[object, Running] | None = None  # most clients never have one
-        self._held: deque[tuple[Request, Function]] | None = None  # calls that wait beside streams, and their start
+        self._running: dict[object, Running] | None = None  # created on demand: most clients never need it
+        self._held: deque[tuple[Request, Function]] | None = None  # calls that wait for streams, and their start
         self._latest: LatestCalls | None = None
         self.full: bool = False
-        """Whether no further calls are to be taken from the client for a while (LIM-10)."""
+        """Whether no further calls are to be accepted from the client for now (LIM-10)."""
 
     @property
     def under_way(self) -> int:
-        """Calls under way."""
+        """The number of running calls."""
         return len(self._running or ())
 
     @property
     def ids(self) -> list[str]:
-        """Of the calls under way, and of those that wait beside streams."""
+        """The ids of running and waiting calls."""
         running = [one.call.id for one in (self._running or {}).values()]
         return [*running, *(request.id for request, _ in self._held or ())]
 
     def start(self, request: Request, client: Caller, arrived: float = 0.0) -> None:
-        """Run a method's first step, which for most is all of it; see `Call.arrived`. Never raises.
+        """Run the first step of a method, which for most methods is all of it. For `arrived` see Call. Never raises.
 
-        This is on the path of every call: each function entered here is a tenth of what a small call costs.
+        Every call passes here: each Python function that is entered costs a tenth of a small call.
         """
         service = self._service
         method = service.methods.get(request.method)
@@ -183,7 +183,7 @@ class Dispatcher:
             else:
                 result = service.executors[method.run](self._work(method, call, args, kwargs))
             if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
-                self._keep(call, result, method.detached)  # the task copies this context, and current_call with it
+                self._keep(call, result, method.detached)  # the task copies this context, including current_call
                 return
         except BaseException as error:
             self._failed(call, error)
@@ -196,7 +196,7 @@ class Dispatcher:
             service.ordering.release(call)
 
     def _refuse(self, request: Request, client: Caller) -> bool:
-        """Whether the client may not call that method, which it is told then (AUTH-1)."""
+        """Refuse a call for which the client is not authorized (AUTH-1). Returns whether it was refused."""
         refuse = self._service.refuse
         refusal = refuse(client, request.method) if refuse is not None else None
         if refusal is not None:
@@ -204,14 +204,14 @@ class Dispatcher:
         return refusal is not None
 
     def _equip(self, method: Method, request: Request, call: Call) -> None:
-        """Give a call what it has beside its response. Raises PeerError."""
+        """Set up a call's streams and progress. Raises PeerError."""
         if method.streaming or request.stream is not None:
             call.streams = self._open_streams(method, request)
         if request.progress:
             call.report = self._responder.reporter(call)
 
     def _open_streams(self, method: Method, request: Request) -> Serving | None:
-        """The streams of a call: what it asks for is what its method has (STR-1). Raises PeerError."""
+        """Open the streams of a call. What the client asks for has to match the method (STR-1). Raises PeerError."""
         table, credit, name = self._responder.streams, request.stream, shown(method.name)
         if credit is None and method.streams:
             raise InvalidParams(f"method {name} streams its results: use link.stream instead of link.call", method.name)
@@ -229,13 +229,13 @@ class Dispatcher:
         return Serving(streams, self._service.ordering, self._service.executors)
 
     def _hold(self, request: Request, client: Caller) -> bool:
-        """Whether a call waits, or is refused, beside streams for whose items the client is read from (STR-6)."""
+        """Whether a call has to wait, or is refused, while streams keep the client's connection readable (STR-6)."""
         streams, most = self._responder.streams, self._service.limits.max_calls
         if streams is None or not streams.reading:
             return False
         held = self._held = self._held or deque()
         if is_small(request) and len(held) < most:
-            context = contextvars.copy_context()  # not that of the call whose end makes room
+            context = contextvars.copy_context()  # rather than the context of the call whose end makes room
             held.append((request, functools.partial(context.run, self.start, request, client, monotonic())))
         else:
             why = f"over max_calls ({most}) calls are under way, streams among them"
@@ -247,7 +247,7 @@ class Dispatcher:
             self._held.popleft()[1]()
 
     def cancel(self, id_: str) -> bool:
-        """Cancel a call under way; whether there is one of that id."""
+        """Cancel a running or waiting call. Returns whether there is one with this id."""
         held = next((one for one in self._held if one[0].id == id_), None) if self._held else None
         if held is not None and self._held is not None:
             self._held.remove(held)
@@ -259,8 +259,8 @@ class Dispatcher:
         return running is not None
 
     def leave(self) -> None:
-        """The client has gone: cancel its calls, but for those of detached methods, of which the server goes on with
-        `max_calls`."""
+        """The client has gone: cancel its calls. Calls of detached methods continue, up to `max_calls` on the
+        server."""
         service, self._held = self._service, None
         for running in list((self._running or {}).values()):
             if running.detached and service.adrift < service.limits.max_calls:
@@ -270,8 +270,8 @@ class Dispatcher:
                 running.cancel()
 
     def _is_full(self, running: int) -> bool:
-        """Whether a client with so many calls under way has its share: `max_calls`, and on a server that is full no
-        more than all could have, less its part of four times what is over that (TURN-3)."""
+        """Whether a client with this many running calls has reached its share. This is `max_calls`, and when the server
+        is full its part of `max_server_calls`, less four times the excess (TURN-3)."""
         service = self._service
         if running >= service.limits.max_calls:
             return True
@@ -290,20 +290,20 @@ class Dispatcher:
         return self._latest.run(method.name, function)
 
     def _work(self, method: Method, call: Call, args: Sequence[Value], kwargs: dict[str, Value]) -> Callable[[], Value]:
-        """What an executor runs for a call."""
+        """Return the function that an executor runs for a call."""
         call.arrived = call.arrived or monotonic()
         if call.streams is not None:
             args, kwargs = brought(args, kwargs)
         return functools.partial(serve, self._responder, call, method.function, args, kwargs)
 
     def _keep(self, call: Call, awaitable: Awaitable[Value], detached: bool) -> None:
-        """Enter a call into the table until it has ended."""
+        """Keep a call in the table until it has ended."""
         service = self._service
         if self._running is None:
             self._running = {}
         if not self._running:
             service.busy += 1
-        key: object = call.id if call.id not in self._running else call  # a client may use an id twice
+        key: object = call.id if call.id not in self._running else call  # clients may reuse an id
         running = self._running[key] = Running(call, detached)
         service.under_way += 1
         running.task = service.spawn(self._finish(key, running, awaitable))
@@ -318,11 +318,11 @@ class Dispatcher:
                 discard(awaitable)
                 raise asyncio.CancelledError
             result = await awaitable
-            if inspect.iscoroutine(result):  # of a function in a pool of threads
+            if inspect.iscoroutine(result):  # of a function that ran in a thread pool
                 result = await result
             if type(result) is Raised:
                 raise result.error
-            if call.cancelled:  # and it went on all the same
+            if call.cancelled:  # but it ran to its end
                 raise asyncio.CancelledError
         except BaseException as error:
             if isinstance(error, GeneratorExit) and _loop_has_ended():
@@ -353,8 +353,8 @@ class Dispatcher:
                 self._responder.room()
 
     def _failed(self, call: Call, error: BaseException) -> None:
-        """Send what a call's exception becomes, of whatever kind it is: an exit or an interrupt is its caller's error,
-        too (ERR-2, ERR-3)."""
+        """Send the error response for an exception of any kind. Even SystemExit and KeyboardInterrupt only affect the
+        call (ERR-2, ERR-3)."""
         call.answered = True
         if call.streams is not None:
             call.streams.streams.close()
@@ -367,13 +367,13 @@ class Dispatcher:
             self._responder.error(call.id, *_error_of(call, error, self._service.debug), call.method)
         for notify in self._service.raised if not chosen and not stopped else ():
             notify(call, error)
-        call.cancelled = call.cancelled or stopped  # the server stops: a thread sees it
+        call.cancelled = call.cancelled or stopped  # the server is stopping: threads can see it
         self._service.ordering.release(call)
 
 
 def _error_of(call: Call, error: BaseException, debug: bool) -> tuple[int, str, Value]:
-    """Code, message and data of what a call's exception becomes. A class of the application's may raise whenever it is
-    looked at."""
+    """The code, message and data of the error for a call's exception. Code of the application's exception classes may
+    itself raise."""
     if isinstance(error, (MethodError, PeerError)):
         with contextlib.suppress(*errors.RAISED):
             return error.code, error.message, error.data

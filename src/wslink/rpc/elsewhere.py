@@ -1,4 +1,4 @@
-"""Methods that run elsewhere than on the event loop that serves clients: what is run there, and what comes back."""
+"""Running methods on other threads than the event loop's, and returning their results."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ logger: logging.Logger = logging.getLogger("wslink")
 
 
 class Encoding(Protocol):
-    """The encoder of results."""
+    """Encodes results."""
 
     def encoded(self, id_: str, value: Value, method: str) -> Value:
-        """A result as `Responder.result` takes it, encoded now as far as it can be. From any thread."""
+        """Encode a result for `Responder.result`, as far as possible. May be called from any thread."""
 
 
 class Raised:
-    """An exception that a function raised on another thread. Neither kind of future can carry a StopIteration."""
+    """An exception that a function raised on another thread. Futures cannot carry every exception: StopIteration is not
+    allowed."""
 
     __slots__ = ("error",)
 
@@ -35,8 +36,12 @@ class Raised:
 def serve(
     responder: Encoding, call: Call, function: Function, args: Sequence[Value], kwargs: dict[str, Value]
 ) -> Value:
-    """Run a method's function on another thread: its result, encoded there, before anything can change it; what it
-    raised; or what gives one of these once it is awaited. Where the call is cancelled, nobody waits for it."""
+    """Run a method's function on another thread.
+
+    Returns:
+        Its result, encoded on this thread before anything can change it; its exception, as Raised; or an awaitable of
+            one of these. It is ignored if the call is cancelled.
+    """
     try:
         call.raise_if_cancelled()
         result = function(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Error messages for arguments that cannot be converted, in the caller's terms."""
+"""Error messages, in the caller's terms, for arguments that cannot be converted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wslink.rpc.converters import Hint, origin_of
 from wslink.wire.show import shown
 
 _PLACE = re.compile(r" - at `\$([^`]*)`")
-"""Where an error is, in the value that the next place names."""
+"""The location of an error, within the value that the next location names."""
 _PLACES = re.compile(f"({_PLACE.pattern})+")
 _STEP = re.compile(r"\.(\w+)|\[[^\]]*\]")
 MAX_ALLOWED = 20
@@ -21,12 +21,12 @@ MAX_ALLOWED = 20
 
 
 def explain(error: msgspec.ValidationError, hints: Mapping[str, Hint], name: str | None = None) -> str:
-    """What is wrong, where, and which values are allowed if they are listed.
+    """Say what is wrong, where, and which values are allowed if the type hint lists them.
 
     Args:
-        error: of the conversion of arguments.
-        hints: of the parameters, by name.
-        name: of the parameter that takes what was converted; None for a map of arguments by name.
+        error: raised by the conversion of arguments.
+        hints: the parameters' type hints, by name.
+        name: the parameter of the converted argument; None for a dict of arguments by name.
     """
     whole = _PLACES.sub(lambda places: f" - at `${''.join(_PLACE.findall(places[0])[::-1])}`", str(error))
     found = _PLACE.search(whole)
@@ -42,7 +42,7 @@ def explain(error: msgspec.ValidationError, hints: Mapping[str, Hint], name: str
 
 
 def _allowed(hints: Mapping[str, Hint], place: str, name: str | None) -> list[str]:
-    """The values that are allowed at `place`, as far as a hint lists them."""
+    """The values that are allowed at `place`, as far as a type hint lists them."""
     steps = [step[1] for step in _STEP.finditer(place)]
     if name is None:
         name, *steps = steps or [""]
@@ -54,7 +54,7 @@ def _allowed(hints: Mapping[str, Hint], place: str, name: str | None) -> list[st
 
 
 def _parts(hint: Hint) -> Iterator[Hint]:
-    """`hint`, and what it is made of: of a union its members, of a list its items."""
+    """`hint` and its parts: the members of a union, the items of a list."""
     yield hint
     if origin_of(hint) is not typing.Literal:
         for part in typing.get_args(hint):
@@ -64,7 +64,7 @@ def _parts(hint: Hint) -> Iterator[Hint]:
 def _field(hint: Hint, name: str) -> Hint:
     try:
         return typing.get_type_hints(hint, include_extras=True).get(name) if isinstance(hint, type) else None
-    except Exception:  # the class names what it did not import: its values are not listed, and all else stands
+    except Exception:  # an annotation of the class cannot be resolved: omit its values
         return None
 
 

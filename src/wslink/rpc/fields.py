@@ -1,4 +1,4 @@
-"""The fields of classes, as clients fill them and as they are sent them."""
+"""The fields of classes, in what clients send and what they receive."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wslink.rpc.hints import bare, required_keys
 
 
 class Missing:
-    """The default of what has none."""
+    """The default of fields without one."""
 
 
 MISSING = Missing()
@@ -26,10 +26,10 @@ class Field(msgspec.Struct, frozen=True):
     """One field.
 
     Attributes:
-        name: as it is sent.
-        hint: its type.
-        required: whether it is always there.
-        default: what stands for it where it is not; MISSING where that is not known.
+        name: the name under which it is sent.
+        hint: its type hint.
+        required: whether it is always present.
+        default: its value if it is absent; MISSING if unknown.
     """
 
     name: str
@@ -43,8 +43,8 @@ class Fields(msgspec.Struct, frozen=True):
 
     Attributes:
         fields: in order.
-        keyed: whether it travels as a map; as a list otherwise.
-        tag: the field that tells it from others, and its value; None for most.
+        keyed: whether it is sent as a map, rather than a list.
+        tag: the name and the value of the field that identifies the class in unions; usually None.
     """
 
     fields: tuple[Field, ...]
@@ -79,12 +79,12 @@ def fields_of(hint: Hint, mode: Mode) -> Fields | None:
 
 
 Found = tuple[str, str, bool, Any]
-"""A field's name, the name under which it is sent, whether it is required, its default."""
+"""A field's name, the name under which it is sent, whether it is required, and its default."""
 
 
 def _of_dataclass(kind: Hint, mode: Mode) -> Iterator[Found]:
     for field in dataclasses.fields(kind):
-        if mode == "output":  # what only the class has is not sent
+        if mode == "output":  # class attributes are not sent
             sent = field.init or field.default is dataclasses.MISSING
             yield field.name, field.name, sent, MISSING
         elif field.init:
@@ -114,5 +114,5 @@ def _of_attrs(kind: Hint, mode: Mode) -> Iterator[Found]:
 
 
 def _made(factory: Any) -> Any:
-    """What the factories of the standard library make; others are left alone, as they may do anything."""
+    """Call the factories of built-in types. Others are not called, as they may have side effects."""
     return factory() if factory in (list, dict, set, frozenset, tuple, str, int, float, bool) else MISSING

@@ -1,4 +1,4 @@
-"""Type variables of generic classes, and what stands for them."""
+"""Type variables of generic classes, and their values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wslink.rpc.converters import Hint, is_typeddict, origin_of
 
 
 def substituted(hint: Hint, variables: Mapping[Hint, Hint]) -> Hint:
-    """`hint` with what stands for its type variables."""
+    """Replace the type variables in `hint`."""
     if isinstance(hint, typing.TypeVar):
         return variables.get(hint, hint)
     parameters = getattr(hint, "__parameters__", ()) if origin_of(hint) else ()
@@ -17,21 +17,21 @@ def substituted(hint: Hint, variables: Mapping[Hint, Hint]) -> Hint:
 
 
 def field_hints(hint: Hint) -> dict[str, Hint]:
-    """The hints of a class's annotations by name, those of its bases included, without type variables that the class
-    or one of its bases has been given (`Box[int]`, `class IntBox(Box[int])`). Raises what resolving them does."""
+    """The type hints of a class's annotations, including those of its bases, with type variables replaced as far as
+    they are known (`Box[int]`, `class IntBox(Box[int])`). Raises what resolving them raises."""
     kind = origin_of(hint) or hint
     given: dict[Hint, dict[Hint, Hint]] = {}
     _give(kind, typing.get_args(hint), given)
     resolved = typing.get_type_hints(kind, include_extras=True)
     if len(given) == 1 and not given[kind]:
         return resolved
-    # A TypedDict has the annotations of its bases, too; what one of those has is its.
+    # A TypedDict repeats the annotations of its bases, so the bases are searched first.
     classes = list(reversed(given)) if is_typeddict(kind) else [one for one in kind.__mro__ if one in given]
     return {name: substituted(one, _variables_of(name, classes, given)) for name, one in resolved.items()}
 
 
 def _give(kind: Hint, args: Iterable[Hint], given: dict[Hint, dict[Hint, Hint]]) -> None:
-    """Find out what stands for the type variables of a class and of its bases."""
+    """Determine the values of the type variables of a class and of its bases."""
     if kind in given:
         return
     given[kind] = variables = dict(zip(getattr(kind, "__parameters__", ()), args, strict=False))
@@ -42,5 +42,5 @@ def _give(kind: Hint, args: Iterable[Hint], given: dict[Hint, dict[Hint, Hint]])
 
 
 def _variables_of(name: str, classes: Iterable[Hint], given: Mapping[Hint, dict[Hint, Hint]]) -> dict[Hint, Hint]:
-    """Those of the class whose annotation `name` is."""
+    """The type variables of the class that has the annotation `name`."""
     return next((given[one] for one in classes if name in getattr(one, "__annotations__", ())), {})

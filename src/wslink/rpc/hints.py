@@ -1,8 +1,8 @@
-"""Type hints as msgspec can check them (docs/python.md has the table).
+"""Conversion of type hints to ones that msgspec can check (docs/python.md has the table).
 
-msgspec is the checker. What it does not know is replaced by a Converter, a class of ours that it hands values to, so
-that a hint is checked wherever it stands: in a list, a map, a tuple, a union, a dataclass. What neither of them can
-check is refused when the method is registered.
+msgspec does the checking. Types that it does not support are replaced by a Converter, a class to which it passes
+values, so that a type hint is checked wherever it occurs: in a list, a map, a tuple, a union, a dataclass. What neither
+can check is refused when the method is registered.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ from wslink.wire.value import Value
 UnderWay: TypeAlias = Mapping[Hint, Hint]
 NONE: UnderWay = types.MappingProxyType({})
 MAX_NAMES = 64
-"""Names of classes and types inside one another."""
+"""The maximum nesting of named types."""
 _LISTS = (abc.Iterable, abc.Reversible, abc.Container)
 
 
 def checkable(hint: Hint, under_way: UnderWay = NONE) -> Hint:
-    """`hint`, or what stands for it where msgspec cannot check it.
+    """Return `hint`, or a replacement that msgspec can check.
 
     Args:
         hint: a resolved type hint.
-        under_way: classes whose fields are being looked at, which may refer to themselves, and what stands for them;
-            None for themselves. And the names of types that are being looked at outside of a class.
+        under_way: the classes whose fields are currently being converted, which may refer to themselves, with their
+            replacement; None for the class itself. Outside of classes, the aliases that are being resolved.
 
     Raises:
-        Unsupported: if nothing can check it.
+        Unsupported: nothing can check it.
     """
     under_way = _with_alias(hint, under_way)
     hint = without_names(hint)
@@ -87,32 +87,35 @@ def checkable(hint: Hint, under_way: UnderWay = NONE) -> Hint:
 
 
 def _with_alias(hint: Hint, under_way: UnderWay) -> UnderWay:
-    """`under_way`, and the name that a `type` statement gave to the hint. Raises Unsupported for one under way."""
+    """Add the type alias of the hint to `under_way`. Raises Unsupported if it is there already."""
     alias = alias_of(hint)
     if alias is None:
         return under_way
-    if hint in under_way or len(under_way) > MAX_NAMES:  # it may refer to itself with other types each time
+    if hint in under_way or len(under_way) > MAX_NAMES:  # it may refer to itself with different types each time
         raise Unsupported(f"type {alias.__name__} refers to itself, as only classes may: take a dataclass, or Any")
     return {**under_way, hint: None}
 
 
 def _native(hint: Hint) -> Hint:
-    """`hint`, which msgspec knows, or a class whose instances can be told."""
+    """Return `hint` if msgspec supports it, or if it is a class for `isinstance` checks. Raises Unsupported."""
     try:
-        convert({}, msgspec.defstruct("probe", [("value", hint, None)]))
+        probe = msgspec.defstruct("probe", [("value", hint, None)])
+        convert({}, probe)
     except TypeError as error:
         raise Unsupported(f"{name_of(hint)} cannot be checked: {str(error).splitlines()[0][:200]}") from None
+    if not probe.__struct_fields__:  # as for a ClassVar
+        raise Unsupported(f"{name_of(hint)} is not the type of a value")
     return hint
 
 
 def _plain(literal: Value) -> tuple[type, Value]:
-    """What a client sends for a value of a Literal. True is no 1."""
+    """What a client sends for a value of a Literal, with its type, since True == 1."""
     value = literal.value if isinstance(literal, enum.Enum) else literal
     return type(value), value
 
 
 def _literal(known: Mapping[tuple[type, Value], Value], value: Value) -> Value:
-    """The value of a Literal that has members of enumerations, which msgspec does not know."""
+    """Return the value of a Literal with members of enumerations, which msgspec does not support."""
     try:
         return known[_plain(value)]
     except (KeyError, TypeError):
@@ -128,14 +131,14 @@ def _union(hint: Hint, args: tuple[Hint, ...], inner: Callable[[Hint], Hint]) ->
         try:
             return _native(hint)
         except Unsupported:
-            pass  # msgspec cannot tell the members apart by their shapes
+            pass  # msgspec cannot distinguish the members by their shapes
     elif len(members) == 2 and type(None) in args:
         return members[args.index(type(None)) - 1] | None
     return converter(str(hint), functools.partial(_one_of, hint, tuple(zip(args, members, strict=True))))
 
 
 def _one_of(hint: Hint, members: tuple[tuple[Hint, Hint], ...], value: Value) -> Value:
-    """`value` as the first member that takes it; of dataclasses, the first that also knows all of its keys."""
+    """Return `value` as the first member that accepts it; for dataclasses, the first one that has all of its keys."""
     found: list[tuple[Hint, Mapping[str, int]]] = []
     before = dims.known
     for member, checked in members:
@@ -165,7 +168,7 @@ def _field_names(kind: Hint) -> frozenset[str]:
 
 
 def _collection(kind: Hint, args: tuple[Hint, ...], inner: Callable[[Hint], Hint]) -> Hint:
-    """What stands for a collection that msgspec does not know; None for any other hint."""
+    """Return the replacement of a collection that msgspec does not support; None for any other hint."""
     first = inner(args[0]) if args and kind in (*_LISTS, abc.Iterator, collections.deque, collections.Counter) else Any
     if kind in _LISTS:
         return list[first]  # type: ignore[valid-type]
@@ -195,7 +198,7 @@ def _built(name: str, make: Callable[[Hint], Hint], plain: Hint) -> Hint:
 
 
 def _factory(args: tuple[Hint, ...]) -> Hint:
-    """What makes the missing values of a defaultdict: the type of its values, if that can be called for one."""
+    """The default factory of a defaultdict: the type of its values, if that can be called without arguments."""
     kind = origin_of(args[1]) or args[1] if args else None
     return kind if kind in (int, float, str, bool, bytes, list, dict, set) else None
 
@@ -217,7 +220,7 @@ def _parameterized(
 
 
 def _class(hint: Hint, under_way: UnderWay) -> Hint:
-    """A class: one of msgspec's, one with fields, or one whose instances arrive as they are."""
+    """Convert a class: one that msgspec supports, one with fields, or one for `isinstance` checks."""
     kind = origin_of(hint) or hint
     if kind in under_way:
         return under_way[kind] or hint
@@ -241,15 +244,14 @@ def _class(hint: Hint, under_way: UnderWay) -> Hint:
 
 
 def _forgets_defaults(kind: Hint) -> bool:
-    """Whether msgspec makes instances that lack the fields which have their defaults: these would be missing in what is
-    sent of them."""
+    """Whether msgspec does not set fields that have their default: they would be missing when the instance is sent."""
     if not dataclasses.is_dataclass(kind) or "__slots__" in vars(kind):
         return False
     return any(field.default is not dataclasses.MISSING for field in dataclasses.fields(kind))
 
 
 def _validated(model: Hint, value: Value) -> Value:
-    """A value as a model of pydantic's."""
+    """Convert a value to a pydantic model."""
     try:
         return model.model_validate(value)
     except ValueError as error:
@@ -257,7 +259,8 @@ def _validated(model: Hint, value: Value) -> Value:
 
 
 def _fields(kind: Hint, hint: Hint) -> dict[str, Hint] | None:
-    """The hints of the fields of `hint`, a `kind`, that a client fills; None for a class without fields."""
+    """The type hints of the fields of `hint`, an instance of `kind`, that clients fill; None for a class without
+    fields."""
     names: Iterable[str]
     if dataclasses.is_dataclass(kind):
         names = [field.name for field in dataclasses.fields(kind) if field.init]
@@ -279,18 +282,18 @@ def _fields(kind: Hint, hint: Hint) -> dict[str, Hint] | None:
 
 
 def bare(hint: Hint) -> Hint:
-    """The hint of a key that is required or not."""
+    """Remove Required, NotRequired, ReadOnly and Final from a field's hint."""
     return typing.get_args(hint)[0] if _mark_of(hint) else hint
 
 
 def _mark_of(hint: Hint) -> str:
-    """What is said of a key: Required, NotRequired or ReadOnly, of typing or typing_extensions; "" for nothing."""
+    """Required, NotRequired, ReadOnly or Final, of typing or typing_extensions; "" for none."""
     mark = str(origin_of(hint)).rpartition(".")[2]
-    return mark if mark in ("Required", "NotRequired", "ReadOnly") else ""
+    return mark if mark in ("Required", "NotRequired", "ReadOnly", "Final") else ""
 
 
 def required_keys(kind: Hint) -> frozenset[str]:
-    """The keys that a TypedDict must have. Under `from __future__ import annotations` it does not know itself."""
+    """The required keys of a TypedDict. With `from __future__ import annotations` it does not know them itself."""
     hints = typing.get_type_hints(kind, include_extras=True)
     optional = {name for name, hint in hints.items() if _mark_of(hint) == "NotRequired"}
     required = {name for name, hint in hints.items() if _mark_of(hint) == "Required"}
@@ -298,7 +301,7 @@ def required_keys(kind: Hint) -> frozenset[str]:
 
 
 def _shadow(kind: Hint, checked: dict[str, Hint]) -> Hint:
-    """A struct with the fields of `kind`, all of which can be checked."""
+    """Create a struct with the fields of `kind`, all of which msgspec can check."""
     if issubclass(kind, msgspec.Struct):
         raise Unsupported(f"{kind.__qualname__} is a msgspec.Struct with a field that msgspec cannot check")
     optional: Callable[[str], bool]
@@ -322,7 +325,7 @@ def _shadow(kind: Hint, checked: dict[str, Hint]) -> Hint:
 
 
 class _Unset:
-    """The default of a field that was not sent."""
+    """The default of fields that were not sent."""
 
 
 def _filled(kind: Hint, shadow: Hint, value: Value) -> Value:
@@ -337,6 +340,6 @@ def _filled(kind: Hint, shadow: Hint, value: Value) -> Value:
 
 
 def _lengths(kind: Hint) -> str:
-    """How many fields a NamedTuple has, as msgspec says it."""
+    """The possible lengths of a NamedTuple, in the format of msgspec's messages."""
     most = len(kind._fields)
     return f"{most - len(kind._field_defaults)} to {most}" if kind._field_defaults else str(most)

@@ -1,6 +1,7 @@
-"""Type hints as JSON Schema 2020-12 (docs/contract.md has the table).
+"""Conversion of type hints to JSON Schema 2020-12 (docs/contract.md has the table).
 
-What JSON lacks is said by the keyword `x-wslink`: "bytes", "ndarray" (with `dtype` and `shape`), "integer64".
+Types that JSON does not have are described by the keyword `x-wslink`: "bytes", "ndarray" (with `dtype` and `shape`),
+"integer64".
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from wslink.rpc.arrays import Array, is_numpy
+from wslink.rpc.arrays import Array, is_numpy, scalar_types, shape_of
 from wslink.rpc.converters import UNIONS, Hint, name_of, origin_of, without_names
 from wslink.rpc.definitions import Definitions, Mode, Schema
 from wslink.rpc.fields import MISSING, Fields, fields_of
 from wslink.wire.arrays import ITEM_SIZES, RawArray
 
 SAFE = 2**53
-"""Above it, JavaScript's numbers are not exact: an `int` whose bounds lie beyond is a bigint there."""
+"""JavaScript's numbers are exact up to this number. An `int` whose bounds are beyond it is a bigint there."""
 X = "x-wslink"
 
 _BINARY = (bytes, bytearray, memoryview)
@@ -70,7 +71,7 @@ _BOUNDS = {
 
 
 class Undescribable(TypeError):
-    """A hint of which no schema can say what it means. The message names it, and what to do."""
+    """A type hint whose meaning no schema can express. The message names it, and says what to do."""
 
 
 class Schemas:
@@ -80,10 +81,10 @@ class Schemas:
         self.definitions: Definitions = Definitions()
 
     def of(self, hint: Hint, mode: Mode) -> Schema:
-        """The schema of what a client sends ("input") for `hint`, or is sent ("output").
+        """Return the schema of what a client sends ("input") or receives ("output") for `hint`.
 
         Raises:
-            Undescribable: naming the part that cannot be described.
+            Undescribable: the message names the part that cannot be described.
         """
         hint = without_names(hint)
         inner = functools.partial(self.of, mode=mode)
@@ -101,7 +102,7 @@ class Schemas:
         return _collection(origin or hint, args, inner) or self._class(hint, origin or hint, mode, inner)
 
     def _class(self, hint: Hint, kind: Hint, mode: Mode, inner: Inner) -> Schema:
-        """A reference to the definition of a class."""
+        """Return a reference to the definition of a class."""
         if not isinstance(kind, type):
             raise Undescribable(f"{name_of(hint)} has no form that can be sent")
         if hasattr(kind, "model_json_schema"):
@@ -180,12 +181,9 @@ def _numpy(hint: Hint, args: tuple[Hint, ...]) -> Schema:
 
     if isinstance(hint, type) and issubclass(hint, numpy.generic):
         return _scalar(hint)
-    kinds = [typing.get_args(arg)[0] for arg in args[1:] if typing.get_args(arg)]
-    members = typing.get_args(kinds[0]) if kinds and origin_of(kinds[0]) in UNIONS else tuple(kinds)
-    scalars = [origin_of(one) or one for one in map(without_names, members)]
-    if not scalars or numpy.generic in scalars or not all(map(is_numpy, scalars)):
-        return _array([], None)
-    return _array([code for code in ITEM_SIZES if issubclass(numpy.dtype(code).type, tuple(scalars))], None)
+    scalars, shape = scalar_types(args), shape_of(args)
+    dtypes = [code for code in ITEM_SIZES if issubclass(numpy.dtype(code).type, scalars)] if scalars else []
+    return _array(dtypes, None if shape is None else list(shape))
 
 
 def _scalar(kind: Hint) -> Schema:
@@ -202,7 +200,7 @@ def _scalar(kind: Hint) -> Schema:
 
 
 def _collection(kind: Hint, args: tuple[Hint, ...], inner: Inner) -> Schema | None:
-    """The schema of a collection; None for what is none."""
+    """The schema of a collection; None for any other type."""
     if kind is tuple:
         return _tuple(args, inner)
     if kind in _SETS:
@@ -226,7 +224,7 @@ def _map(args: tuple[Hint, ...], inner: Inner) -> Schema:
     schema: Schema = {"type": "object", "additionalProperties": values}
     if keys in ({}, {"type": "string"}):
         return schema
-    if set(keys) == {"type"}:  # numbers, whose text JavaScript makes of them
+    if set(keys) == {"type"}:  # numbers, which JavaScript converts to strings
         return {**schema, "x-keys": keys["type"]}
     return {**schema, "propertyNames": keys}
 
@@ -243,7 +241,7 @@ def _object(fields: Fields, inner: Inner) -> Schema:
 
 
 def _row(fields: Fields, inner: Inner) -> Schema:
-    """A class that travels as a list of its fields."""
+    """A class that is sent as a list of its fields."""
     items = [inner(field.hint) for field in fields.fields]
     names = [field.name for field in fields.fields]
     if fields.tag is not None:
@@ -254,7 +252,7 @@ def _row(fields: Fields, inner: Inner) -> Schema:
 
 
 def with_default(schema: Schema, default: Any) -> Schema:
-    """`schema` and the value that an absent one has, where JSON has a form for that."""
+    """Add a default value to `schema`, if JSON can represent it."""
     if default is MISSING:
         return schema
     try:
@@ -267,7 +265,7 @@ def with_default(schema: Schema, default: Any) -> Schema:
 
 
 def _is_json(value: Any) -> bool:
-    """Whether JSON has a form for all in a default: neither bytes nor numbers that are not finite."""
+    """Whether JSON can represent a default: it contains neither bytes nor non-finite numbers."""
     if isinstance(value, dict):
         return all(map(_is_json, value)) and all(map(_is_json, value.values()))
     if isinstance(value, (list, tuple, set, frozenset)):

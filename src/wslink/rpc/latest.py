@@ -1,4 +1,4 @@
-"""Latest-wins calls: of those of one client that wait for their turn only the newest runs (TURN-5)."""
+"""Latest-wins calls: of a client's waiting calls, only the newest runs (TURN-5)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wslink.wire.value import Value
 
 
 class Turn:
-    """Whose turn it is among the calls of one method. One at a time has it, and one waits."""
+    """The turns of the calls of one method. One call at a time has the turn, and one may wait for it."""
 
     __slots__ = ("_taken", "_waiting")
 
@@ -20,7 +20,7 @@ class Turn:
         self._waiting: asyncio.Future[None] | None = None
 
     def wait(self, method: str) -> asyncio.Future[None]:
-        """Wait for the turn, in place of the call that waits. Whoever gets it gives it back with `leave`."""
+        """Wait for the turn, replacing the call that waits. After getting it, call `leave`."""
         loop = asyncio.get_running_loop()
         older, self._waiting = self._waiting, loop.create_future()
         if older is not None and not older.done():
@@ -31,7 +31,7 @@ class Turn:
         return self._waiting
 
     def leave(self) -> None:
-        """Give the turn on, once what has arrived meanwhile has been read."""
+        """Pass the turn on, after reading what has arrived in the meantime."""
         asyncio.get_running_loop().call_soon(self._next)
 
     def _next(self) -> None:
@@ -51,7 +51,7 @@ class LatestCalls:
         self._turns: dict[str, Turn] = {}
 
     async def run(self, method: str, function: Callable[[], Value]) -> Value:
-        """Run `function`, sync or async, when it is its turn. Raises Superseded where a newer call takes it."""
+        """Run `function`, sync or async, when it is its turn. Raises Superseded if a newer call replaces it."""
         turn = self._turns.get(method)
         if turn is None:
             turn = self._turns[method] = Turn()

@@ -1,4 +1,4 @@
-"""Methods: functions that the other end may call, with their arguments checked against type hints."""
+"""Methods: functions that the other end may call, with arguments checked against type hints."""
 
 from __future__ import annotations
 
@@ -26,47 +26,48 @@ from wslink.wire.show import shown
 logger: logging.Logger = logging.getLogger("wslink")
 
 MAX_NAME = 1024
-"""Characters of an unknown method's name that its caller is sent back."""
+"""Characters of an unknown method's name that are sent back to the caller."""
 NEVER_AWAITABLE = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple))
-"""Types of results that are looked at no further."""
+"""Types of results that need not be checked for being awaitable."""
 
 Run = Literal["loop", "thread", "main"]
 RUNS = ("loop", "thread", "main")
 
 
 Check = Callable[["list[Any]", "dict[str, Any]", Call], "tuple[Sequence[Any], dict[str, Any]]"]
-"""Gives the arguments to call a method with; see Signature.bind."""
+"""Returns the arguments to call a method with; see Signature.bind."""
 
 
 class Method:
-    """A function under a name.
+    """A function with a name.
 
     Args:
         name: dot-separated; each part matches `^[a-z][a-z0-9_]*$` (MSG-5).
-        function: sync or async. What it returns is the result, what it yields the items of a stream.
-        run: where it runs: "main", the application's thread, unless given; "loop", that of the event loop that serves
-            clients; "thread", a pool of threads, where an async function cannot run.
-        checked: check arguments against its signature and type hints. The compatibility API's methods are not.
+        function: sync or async. It returns the result, or yields the items of a stream.
+        run: where it runs: "main" (the default), the application's thread; "loop", the thread that serves clients;
+            "thread", a thread pool, in which async functions cannot run.
+        checked: check arguments against the signature and the type hints. The compatibility API's methods are not
+            checked.
         interceptors: see rpc.interceptors; the first is called first.
-        detached: its calls go on when their client has gone; they are cancelled otherwise.
-        latest: of the calls of one client one runs at a time, and of those that wait only the newest does (TURN-5).
-        priority: of its results among what waits for a client; their size decides unless given (LANE-2).
-        errors: that it declares: subclasses of MethodError, each with a code of its own.
+        detached: let calls continue after their client has gone. They are cancelled otherwise.
+        latest: run one call per client at a time, and of the waiting ones only the newest (TURN-5).
+        priority: of its results among the messages that wait for a client; by default it depends on their size
+            (LANE-2).
+        errors: the errors that it declares: subclasses of MethodError, each with its own code.
 
     Attributes:
-        function: what is called, interceptors included.
-        signature: its parameters and what it streams, for what describes methods; None where `checked` is false.
+        function: the function to call, including interceptors.
+        signature: its parameters, its result and its streams; None if `checked` is false.
         streams: whether its results are a stream (STR-1).
-        streaming: whether it streams its results, or takes streams as arguments.
-        check: takes the arguments of a call to those that `function` is called with, and raises InvalidParams; None
-            where they are taken as they come.
-        plain_types: the types of positional arguments that need no check; None where all do.
-        signature: its parameters and its result; None where `checked` is false.
-        errors: that it declares.
+        streaming: whether it streams its results, or accepts streams as arguments.
+        check: converts the arguments of a call to those for `function`, and raises InvalidParams; None if they are not
+            checked.
+        plain_types: the types of positional arguments that need no check; None if all have to be checked.
+        errors: the errors that it declares.
         doc: its docstring.
 
     Raises:
-        UsageError: for a name or a signature that cannot be served.
+        UsageError: the name or the signature is not valid.
     """
 
     def __init__(
@@ -111,11 +112,11 @@ class Method:
             logger.warning("method %s cannot be described: %s", name, problem)
 
     def surround(self, check_results: bool, interceptors: Iterable[Interceptor]) -> None:
-        """Check what it returns against its return hint, in debug mode, and put `interceptors` around it, in the place
-        of those that this method put there before."""
+        """Check results against the return hint, in debug mode, and wrap the function in `interceptors`. Replaces what
+        a previous call of this method has added."""
         function = self._bare
         if check_results and self.signature is not None and "return" in self.signature.hints:
-            with contextlib.suppress(Unsupported):  # which was said when it was registered
+            with contextlib.suppress(Unsupported):  # it was reported when the method was registered
                 around = checking_items if self.streams else checking
                 hint = self.signature.item if self.streams else result_hint(self.signature)
                 function = around(self.name, function, checkable(hint))
@@ -123,7 +124,7 @@ class Method:
 
 
 def check_name(name: object) -> None:
-    """Raise UsageError for what is no method's name, such as the function of a decorator without its parentheses."""
+    """Raise UsageError for an invalid name, such as the function of a decorator without its parentheses."""
     if callable(name):
         raise UsageError(f'{name!r} stands where the method\'s name has to: write @app.method("a.b")')
     if not isinstance(name, str) or not is_method_name(name):
@@ -133,7 +134,7 @@ def check_name(name: object) -> None:
 
 
 def _check_name_and_run(name: str, function: Function, run: Run | None) -> None:
-    """Raise UsageError for a name or a `run` that no method can have."""
+    """Raise UsageError for an invalid name or `run`."""
     check_name(name)
     if run not in (None, *RUNS):
         raise UsageError(f"method {name!r}: run is {run!r}; one of {', '.join(RUNS)}")
@@ -142,10 +143,10 @@ def _check_name_and_run(name: str, function: Function, run: Run | None) -> None:
 
 
 def declared(name: str, errors: Iterable[type[MethodError]]) -> tuple[type[MethodError], ...]:
-    """The errors that the method `name` declares.
+    """Check the errors that the method `name` declares.
 
     Raises:
-        UsageError: for what is not a subclass of MethodError, and for two of the same code or name.
+        UsageError: one is not a subclass of MethodError, or two have the same code or name.
     """
     found = tuple(errors)
     for one in found:
@@ -158,25 +159,25 @@ def declared(name: str, errors: Iterable[type[MethodError]]) -> tuple[type[Metho
 
 
 class Methods(dict[str, Method]):
-    """The methods of one end, by name."""
+    """The methods of one end of a connection, by name."""
 
     def __init__(self) -> None:
         super().__init__()
         self.lanes: dict[str | None, int] = {}
-        """Of those that have a priority (LANE-2)."""
+        """The lanes of methods with a priority (LANE-2)."""
         self.revision: int = 0
-        """Counts the changes."""
+        """Changes with every registration."""
         self._suggestions: Suggestions | None = None
         self._check_results = False
         self._interceptors: list[Interceptor] = []
 
     def check_results(self, on: bool) -> None:
-        """Check results in debug mode, also of methods that are added later."""
+        """Enable or disable the check of results, including methods that are added later (debug mode)."""
         self._check_results = on
         self._surround()
 
     def intercept(self, interceptor: Interceptor) -> None:
-        """Put `interceptor` around every method, also around those that are added later. It is the outermost."""
+        """Wrap every method in `interceptor`, including those that are added later. It becomes the outermost one."""
         self._interceptors.insert(0, interceptor)
         self._surround()
 
@@ -188,7 +189,7 @@ class Methods(dict[str, Method]):
         """Register `method`.
 
         Raises:
-            UsageError: if its name is taken and `replace` is false.
+            UsageError: its name is taken and `replace` is false.
         """
         if method.name in self and not replace:
             raise UsageError(f"method {method.name!r} is registered already")
@@ -201,7 +202,7 @@ class Methods(dict[str, Method]):
         self._suggestions = None
 
     def hint(self, name: str) -> str:
-        """What may be said behind "Unregistered method called": the name, and a near one if there is one."""
+        """The text after "Unregistered method called": the name, and a similar one if there is one."""
         if self._suggestions is None:
             self._suggestions = Suggestions(self)
         near = self._suggestions.near(name)
@@ -228,8 +229,8 @@ def _check_streaming(
 
 
 def run_of(run: Run | None, thread: bool) -> Run | None:
-    """Where a method runs that was registered with these options, of which `thread=True` is an alias of
-    `run="thread"`. Raises UsageError if they contradict each other."""
+    """Where a method with these options runs. `thread=True` is an alias of `run="thread"`. Raises UsageError if they
+    contradict each other."""
     if thread and run not in (None, "thread"):
         raise UsageError(f"thread=True and run={run!r} contradict each other")
     return "thread" if thread else run

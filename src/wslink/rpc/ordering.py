@@ -1,4 +1,4 @@
-"""The order of what a running call publishes (ORD-2, ORD-3)."""
+"""The order of a running call's publications and its response (ORD-2, ORD-3)."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Callable
 from wslink.rpc.call import Call, current_call
 
 PATIENCE = 0.01
-"""Seconds that what a call publishes on the application's thread is held for its response."""
+"""Seconds for which publications of a call on the application's thread wait for its response."""
 
 
 class ResponseFirst:
     """Holds back what a running call publishes until it has responded or suspended.
 
-    A method runs in steps on the event loop; within one step nothing else runs. So whatever the running call publishes
-    is held, and let go by the first of: its response (ORD-2), anything else that publishes, and the loop's next turn,
-    by when the step has ended (ORD-3).
+    A method runs in steps on the event loop; within one step nothing else runs. What the running call publishes is held
+    until the first of these: its response (ORD-2), another publication, or the next turn of the event loop, when the
+    step has ended (ORD-3).
 
-    A step of a call that runs on the application's thread takes as long as it likes meanwhile: it says when it has
-    ended, and after `PATIENCE` seconds it is not waited for (ORD-3).
+    A step on the application's thread may take arbitrarily long. It reports its end, and after `PATIENCE` seconds it is
+    no longer waited for (ORD-3).
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,8 @@ class ResponseFirst:
         self._delivering = False
 
     def submit(self, deliver: Callable[[], None]) -> None:
-        """Run `deliver` now, or once the running call has answered or suspended. Call it on the event loop's thread."""
+        """Run `deliver` now, or when the running call has responded or suspended. Call it on the event loop's
+        thread."""
         call = current_call.get()
         if call is not self._holder:
             self.release()
@@ -48,7 +49,7 @@ class ResponseFirst:
         self._held.append(deliver)
 
     def submit_of(self, call: Call, deliver: Callable[[], None]) -> None:
-        """As `submit`, for what a step of `call` on another thread publishes."""
+        """Like `submit`, for what a step of `call` publishes on another thread."""
         if call is not self._holder:
             self.release()
         if call.answered or call is self._overdue:
@@ -71,7 +72,7 @@ class ResponseFirst:
         self.release()
 
     def release(self, call: Call | None = None) -> None:
-        """Let go of what is held: of `call` alone where it is given."""
+        """Deliver what is held; if `call` is given, only what it has published."""
         if not self.holding or (call is not None and call is not self._holder):
             return
         held, self._held, self._holder = self._held, [], None
@@ -82,8 +83,8 @@ class ResponseFirst:
         self._deliver(held)
 
     def _deliver(self, deliveries: list[Callable[[], None]]) -> None:
-        """Run them in order. What is published meanwhile (a client at its bound is disconnected, and a handler tells
-        the others) comes after them, for every client (ORD-1)."""
+        """Run the deliveries in order. What is published in the meantime (a client over its limit is disconnected, and
+        a handler notifies the others) comes after them, for every client (ORD-1)."""
         self._due.extend(deliveries)
         if self._delivering:
             return

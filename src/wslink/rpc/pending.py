@@ -1,9 +1,10 @@
-"""Outgoing calls that wait for their response."""
+"""Outgoing calls that wait for their responses."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from numbers import Real
 
 from wslink.errors import CLIENT_ERROR, CallError, UsageError
 from wslink.wire.show import shown
@@ -14,7 +15,7 @@ MAX_MESSAGE = 4096
 
 
 class PendingCalls:
-    """The calls of one end that the other has not answered, by id."""
+    """The calls of one end that the other has not responded to, by id."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, asyncio.Future[Value]] = {}
@@ -24,27 +25,28 @@ class PendingCalls:
 
     @property
     def ids(self) -> list[str]:
-        """Of all of them."""
+        """The ids of all pending calls."""
         return list(self._waiting)
 
     def waits(self, id_: str) -> bool:
-        """Whether a call has had no response yet."""
+        """Whether a call is still waiting for its response."""
         response = self._waiting.get(id_)
         return response is not None and not response.done()
 
     def add(self, id_: str) -> asyncio.Future[Value]:
-        """The future of the result of a call that is about to be sent. Whoever gives up on it calls `discard`."""
+        """Return a future of the result of a call that is about to be sent. Call `discard` when it is no longer
+        needed."""
         response = self._waiting[id_] = asyncio.get_running_loop().create_future()
         return response
 
     def discard(self, id_: str) -> None:
-        """Wait for a call no longer; its response is ignored when it comes."""
+        """Forget a call. Its response will be ignored."""
         response = self._waiting.pop(id_, None)
         if response is not None and response.done() and not response.cancelled():
-            response.exception()  # is retrieved, should the sending have failed before it
+            response.exception()  # mark it as retrieved, in case sending has failed
 
     def settle(self, id_: str, message: Mapping[str, Value]) -> bool:
-        """Take a response; whether a call waited for it."""
+        """Handle a response. Returns whether a call was waiting for it."""
         response = self._waiting.get(id_)
         if response is None or response.done():
             return False
@@ -56,7 +58,7 @@ class PendingCalls:
         return True
 
     def reject(self, id_: str, error: Exception) -> bool:
-        """Fail one call; whether it waited."""
+        """Fail one call. Returns whether it was waiting."""
         response = self._waiting.get(id_)
         if response is None or response.done():
             return False
@@ -64,14 +66,14 @@ class PendingCalls:
         return True
 
     def fail(self, error: Exception) -> None:
-        """Fail every call that waits: the connection has ended."""
+        """Fail all pending calls: the connection has ended."""
         for response in self._waiting.values():
             if not response.done():
                 response.set_exception(error)
 
 
 def call_error(error: Value) -> CallError:
-    """What a response's `error` is for the caller, whatever the other end sent."""
+    """Convert a response's `error` to an exception, whatever the other end sent."""
     if not isinstance(error, dict):
         return CallError(CLIENT_ERROR, f"the response is an error that is not a map: {shown(error)}")
     code, message = error.get("code"), error.get("message")
@@ -80,6 +82,6 @@ def call_error(error: Value) -> CallError:
 
 
 def check_timeout(timeout: object) -> None:
-    """Raise UsageError for what is neither None nor a number of seconds, 0 or more."""
-    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout >= 0):
+    """Raise UsageError unless `timeout` is None or a number of seconds, 0 or more."""
+    if timeout is not None and not (isinstance(timeout, Real) and float(timeout) >= 0):
         raise UsageError(f"timeout must be a number of seconds, 0 or more, or None, not {timeout!r:.100}")

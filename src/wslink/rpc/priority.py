@@ -8,14 +8,14 @@ from wslink.errors import UsageError
 
 Priority = Literal["urgent", "normal", "bulk"]
 PRIORITIES: tuple[Priority, ...] = ("urgent", "normal", "bulk")
-"""The lanes, the first one first."""
+"""The lanes, in order."""
 
 
 def lane_of(what: str, priority: Priority | None) -> int | None:
-    """The number of a priority's lane; None for what its size decides.
+    """The lane of a priority; None if it depends on the size.
 
     Raises:
-        UsageError: naming `what` has a priority that there is none of.
+        UsageError: there is no such priority. The message names `what`.
     """
     if priority is None:
         return None

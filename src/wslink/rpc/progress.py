@@ -1,4 +1,4 @@
-"""Progress of a call under way (PRG-1)."""
+"""Progress of running calls (PRG-1)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from wslink.rpc.call import Call
 from wslink.wire.value import Value
 
 Prepare = Callable[[str, Value], Callable[[], None]]
-"""Encodes the progress of the call of that id, on any thread; what it returns sends that, on the event loop's."""
+"""Encodes the progress of the call with that id, on any thread. Returns a function that sends it, on the event loop's
+thread."""
 
 
 class Reporter:
-    """Sends the progress of one call. Of what other threads report between two turns of the event loop, the newest is
-    sent. Made on the event loop's thread.
+    """Sends the progress of one call. Of what other threads report between two turns of the event loop, only the newest
+    is sent. Create it on the event loop's thread.
 
     Args:
         call: the call.

@@ -1,4 +1,4 @@
-"""Functions that are defined again: a cell of a notebook that is run a second time replaces what it defined before."""
+"""Redefinition of functions: running a cell of a notebook again replaces what it defined before."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 
 
 def may_replace(function: Any) -> bool:
-    """Whether `function` may take the place of another of the same name: it comes from a notebook or a prompt."""
-    return getattr(function, "__module__", None) == "__main__" and _is_interactive()
+    """Whether `function` may replace another one with the same name: it was defined in a notebook or an interactive
+    session."""
+    return getattr(function, "__module__", None) == "__main__" and is_interactive()
 
 
 def add_handler(handlers: list[Any], handler: Any) -> None:
-    """Append `handler`, or let it replace the one that it defines again."""
+    """Append `handler`, or replace the one that it redefines."""
     name = getattr(handler, "__qualname__", "<lambda>")
     if may_replace(handler) and not name.endswith("<lambda>"):
         for index, known in enumerate(handlers):
@@ -23,5 +24,6 @@ def add_handler(handlers: list[Any], handler: Any) -> None:
     handlers.append(handler)
 
 
-def _is_interactive() -> bool:
+def is_interactive() -> bool:
+    """Whether a person types what is run: in a notebook or at a prompt."""
     return hasattr(sys, "ps1") or hasattr(builtins, "__IPYTHON__")

@@ -1,4 +1,4 @@
-"""The type hints of a function, resolved wherever it was defined."""
+"""Resolution of a function's type hints, wherever it was defined."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from wslink.rpc.converters import Hint
 
 
 def resolve(function: Hint) -> tuple[dict[str, Hint], list[str]]:
-    """The hints of a function's parameters by name, and the names of those that cannot be resolved."""
+    """Return the type hints of a function's parameters by name, and the names of those that cannot be resolved."""
     target = inspect.unwrap(target_of(function))
     names = {"Call": Call, "wslink": sys.modules["wslink"], **getattr(target, "__globals__", {}), **_locals_of(target)}
     hints: dict[str, Hint] = {}
     lost: list[str] = []
-    for parameter, annotation in getattr(target, "__annotations__", {}).items():
+    for parameter, annotation in {**getattr(target, "__annotations__", {}), **_of_signature(function)}.items():
         holder = types.SimpleNamespace(__annotations__={parameter: annotation})
         try:
             hints.update(typing.get_type_hints(holder, names, include_extras=True))
@@ -27,8 +27,19 @@ def resolve(function: Hint) -> tuple[dict[str, Hint], list[str]]:
     return hints, lost
 
 
+def _of_signature(function: Hint) -> dict[str, Hint]:
+    """The annotations of a signature that a decorator gave to its wrapper (`__signature__`)."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # which its registration says
+        return {}
+    said = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    said["return"] = signature.return_annotation
+    return {name: annotation for name, annotation in said.items() if annotation is not inspect.Parameter.empty}
+
+
 def target_of(function: Hint) -> Hint:
-    """What has the hints of `function`: that of a partial, of an object that can be called, of a class."""
+    """Return the function that has the type hints: of a partial, a callable object, or a class."""
     while isinstance(function, functools.partial):
         function = function.func
     if inspect.isclass(function):
@@ -40,7 +51,7 @@ def target_of(function: Hint) -> Hint:
 
 
 def _locals_of(target: Hint) -> dict[str, Hint]:
-    """The names of the function in which `target` is being defined: a class of a notebook's cell, or of a test."""
+    """The local names of the function in which `target` is being defined, as in tests."""
     code, frame = getattr(target, "__code__", None), inspect.currentframe()
     while frame is not None and code is not None:
         if code in frame.f_code.co_consts:

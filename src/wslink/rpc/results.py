@@ -1,4 +1,4 @@
-"""The check of what methods return and topics publish against their hints, in debug mode."""
+"""Checks of results and publications against their type hints, in debug mode."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from wslink.wire.value import Value
 
 
 def check(what: str, value: Value, hint: Hint, lengths: Mapping[str, int] = NO_LENGTHS) -> None:
-    """Check `value` as its receiver gets it.
+    """Check `value` in the form in which its receiver gets it.
 
     Args:
-        what: "method 'a.b' returned", or the like.
-        hint: as `checkable` gives it.
-        lengths: what symbols in shapes stand for.
+        what: for messages: "method 'a.b' returned", or the like.
+        hint: a type hint from `checkable`.
+        lengths: the lengths of symbols in shapes.
 
     Raises:
-        UsageError: if it is not as the hint says.
-        NotSerializable: if it cannot be sent at all.
+        UsageError: it does not match the type hint.
+        NotSerializable: it cannot be encoded at all.
     """
     numpy = sys.modules.get("numpy")
     whole = (bytes, bytearray, memoryview, *(() if numpy is None else (numpy.ndarray,)))
@@ -40,11 +40,11 @@ def check(what: str, value: Value, hint: Hint, lengths: Mapping[str, int] = NO_L
     except msgspec.ValidationError as error:
         raise UsageError(f"{what} what its type does not allow: {explained(error)}") from None
     except RecursionError:
-        return  # the encoder says what is wrong with it
+        return  # the encoder will report it
 
 
 def checking(name: str, function: Function, hint: Hint) -> Function:
-    """`function`, whose results are checked against `hint`."""
+    """Wrap `function` so that its results are checked against `hint`."""
     what = f"method {name!r} returned"
 
     def look(result: Value) -> Value:
@@ -64,7 +64,7 @@ def checking(name: str, function: Function, hint: Hint) -> Function:
 
 
 def checking_items(name: str, function: Function, hint: Hint) -> Function:
-    """`function`, which streams, and whose items are checked against `hint`."""
+    """Wrap `function`, which streams, so that its items are checked against `hint`."""
 
     @functools.wraps(function)
     async def run(*args: Value, **kwargs: Value) -> Value:

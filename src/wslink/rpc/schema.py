@@ -1,11 +1,10 @@
-"""The parameters of a method, read from its signature and type hints, and the check of arguments against them."""
+"""The parameters of a method, from its signature and type hints, and the check of arguments against them."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import inspect
-import types
 import typing
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,7 +14,7 @@ import msgspec
 from wslink.errors import InvalidParams, UsageError
 from wslink.rpc.arrays import NO_LENGTHS, dims
 from wslink.rpc.call import Call
-from wslink.rpc.converters import Hint, Unsupported, convert, options_of, origin_of
+from wslink.rpc.converters import UNIONS, Hint, Unsupported, convert, options_of, origin_of
 from wslink.rpc.explain import explain
 from wslink.rpc.hints import checkable
 from wslink.rpc.resolution import resolve
@@ -26,23 +25,26 @@ from wslink.wire.value import Value
 
 _Kind = inspect.Parameter
 _UNCHANGED = frozenset((str, int, float, bool, bytes))
-"""Types whose values a check lets pass as they are."""
+"""Types whose values are not changed by a check."""
+OF_CALLS = frozenset(("timeout", "signal", "retry", "onProgress", "on_progress", "onTransfer", "on_transfer"))
+"""Options of a call in the clients, which are easily passed among its arguments by mistake."""
+APART = " (options of a call are given apart from its arguments)"
 
 
 class Signature:
     """The parameters of a method that clients fill, and how to check them.
 
     Attributes:
-        parameters: those that clients fill, in order.
-        hints: the hints of its parameters, by name, and what it returns as "return", as far as they are resolved.
-        lost: those that cannot be resolved.
+        parameters: the parameters that clients fill, in order.
+        hints: the resolved type hints by parameter name; that of the result is "return".
+        lost: the names of those that cannot be resolved.
         plain_types: see Method.
         streams: whether it streams its results.
-        item: the hint of the items of such a stream; None where it does not.
-        stream_parameters: the hints of the items of the parameters that take streams, by name.
+        item: the type hint of the stream's items; None if it does not stream.
+        stream_parameters: by name, the type hints of the items of parameters that are streams.
 
     Raises:
-        UsageError: naming a parameter whose hint cannot be checked.
+        UsageError: a parameter's type hint cannot be checked. The message names the parameter.
     """
 
     def __init__(self, name: str, function: Callable[..., Value]) -> None:
@@ -100,7 +102,7 @@ class Signature:
             raise UsageError(f"method {self._name!r}: parameter {parameter!r}: {error}") from None
 
     def _of_kind(self, parameters: list[inspect.Parameter], kind: Value, hints: dict[str, Hint]) -> Value:
-        """What checks all arguments that `*values` or `**values` takes; None where there is no such parameter."""
+        """The type that checks all arguments of `*values` or `**values`; None if there is no such parameter."""
         parameter = next((p for p in parameters if p.kind is kind), None)
         if parameter is None:
             return None
@@ -112,15 +114,16 @@ class Signature:
         return dict[str, self._checkable(parameter.name, hint)]  # type: ignore[misc]
 
     def _make_row(self, named: list[inspect.Parameter], checked: dict[str, Value]) -> type[msgspec.Struct] | None:
-        """What checks positional arguments alone, which most calls have; None where that is not enough."""
+        """The struct that checks calls with positional arguments only, which are the most common; None if that is not
+        enough."""
         positional = [p for p in named if p.kind is not _Kind.KEYWORD_ONLY]
         if any(p.kind is _Kind.KEYWORD_ONLY and p.default is _Kind.empty for p in named):
             return None
         return _struct(self._name, positional, checked, array_like=True)
 
     def _types_to_pass(self, parameters: list[inspect.Parameter], hints: dict[str, Hint]) -> tuple[type, ...] | None:
-        """The types of arguments that need no look at their values, since conversion would return them unchanged;
-        None where one could change them."""
+        """The types of arguments that a conversion would not change, so that they need no check; None if there are
+        others."""
         wanted = tuple(hints.get(parameter.name) for parameter in parameters)
         plain = not self._call_names and all(p.kind is _Kind.POSITIONAL_OR_KEYWORD for p in parameters)
         return wanted if plain and _UNCHANGED.issuperset(wanted) else None  # type: ignore[return-value]
@@ -131,7 +134,7 @@ class Signature:
                 return args, kwargs
             if self._row is not None and len(args) <= len(self._positional):
                 dims.known = NO_LENGTHS
-                with contextlib.suppress(msgspec.ValidationError):  # said below, with the argument's name
+                with contextlib.suppress(msgspec.ValidationError):  # reported below, with the argument's name
                     row = msgspec.structs.astuple(convert(args, self._row))
                     if dims.known:
                         call.lengths = dims.known
@@ -153,7 +156,7 @@ class Signature:
     def bind_streams(
         self, args: list[Value], kwargs: dict[str, Value], call: Call
     ) -> tuple[Sequence[Value], dict[str, Value]]:
-        """As `bind`, for a method with parameters that take streams."""
+        """Like `bind`, for a method with parameters that are streams."""
         positional, named = self.bind(args, kwargs, call)
         places = {name: index for index, name in enumerate(self._in_place)}
         in_place = list(positional)
@@ -195,7 +198,7 @@ class Signature:
     def _spread(
         self, args: list[Value], kwargs: dict[str, Value]
     ) -> tuple[dict[str, Value], list[Value], dict[str, Value]]:
-        """Arguments by name, those beyond the named positional ones, and those by names of their own."""
+        """Split the arguments into those of named parameters, further positional ones, and those with other names."""
         rest = args[len(self._positional) :]
         if rest and self._rest is None:
             raise self._refuse(f"takes at most {len(self._positional)} positional arguments, got {len(args)}")
@@ -207,7 +210,7 @@ class Signature:
             if name in self._names:
                 values[name] = value
             elif name in self._call_names or self._more is None:
-                raise self._refuse(f"unknown argument '{name}'")
+                raise self._refuse(f"unknown argument '{name}'{APART if name in OF_CALLS else ''}")
             else:
                 more[name] = value
         return values, rest, more
@@ -219,7 +222,7 @@ class Signature:
 
 
 def _open_parameters(function: Callable[..., Value]) -> list[inspect.Parameter]:
-    """The parameters that a caller fills: without those by name that a functools.partial has filled."""
+    """The parameters that a caller fills: without those that a functools.partial has filled by name."""
     filled: set[str] = set()
     inner: Value = function
     while isinstance(inner, functools.partial):
@@ -227,23 +230,22 @@ def _open_parameters(function: Callable[..., Value]) -> list[inspect.Parameter]:
         inner = inner.func
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError) as error:  # of what is written in C, or cannot be called
+    except (TypeError, ValueError) as error:  # some functions written in C, and what cannot be called
         raise UsageError(f"{function!r:.100} cannot be a method: {error}") from None
     return [p for p in signature.parameters.values() if p.name not in filled]
 
 
 def _is_call(hint: Hint) -> bool:
-    """Whether a parameter receives the call: a Call, one or None, or one with notes."""
+    """Whether a parameter receives the call: its type hint is Call, optional or annotated."""
     return hint is Call or (
-        origin_of(hint) in (typing.Union, types.UnionType, typing.Annotated)
-        and any(_is_call(part) for part in typing.get_args(hint))
+        origin_of(hint) in (*UNIONS, typing.Annotated) and any(_is_call(part) for part in typing.get_args(hint))
     )
 
 
 def _struct(
     name: str, parameters: list[inspect.Parameter], hints: dict[str, Hint], array_like: bool = False
 ) -> type[msgspec.Struct]:
-    """A struct with a field per parameter, by which msgspec checks and converts arguments."""
+    """Create a struct with a field per parameter, with which msgspec checks and converts arguments."""
     fields: list[Value] = []
     for parameter in parameters:
         if parameter.name.startswith("__"):

@@ -1,5 +1,7 @@
-"""Spans of OpenTelemetry, which messages carry from one end to the other. Needs the opentelemetry-api package, and is
-imported only where traces are asked for: pip install wslink[otel]."""
+"""OpenTelemetry spans, whose contexts messages carry from one end to the other.
+
+Requires the opentelemetry-api package (`pip install wslink[otel]`), and is imported only if traces are enabled.
+"""
 
 from __future__ import annotations
 
@@ -18,23 +20,23 @@ from wslink.wire.value import Value
 
 SYSTEM = "wslink"
 OTHER = "_OTHER"
-"""Stands for every method that the server does not have: what a client makes up becomes neither a name nor a label."""
+"""Replaces the names of unknown methods: clients may make up any number, which must not become span names or labels."""
 QUEUE, METHOD, ENCODE, DECODE, CALLBACK = (
     "wslink." + what for what in ("queue", "method", "encode", "decode", "callback")
 )
-"""Names of spans within a call's and a publication's."""
+"""Names of spans within those of calls and publications."""
 TOPIC = "wslink.topic"
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
-"""Upper bounds of durations, as the conventions have them."""
+"""Upper bounds of the duration buckets in the semantic conventions."""
 
 
 def tracer() -> Tracer:
-    """That of this package, of the provider that the application has set up."""
+    """This package's tracer, from the provider that the application has set up."""
     return trace.get_tracer("wslink", __version__)
 
 
 def context_of(traceparent: Value) -> Context:
-    """A context whose span is the one that a message named; without any where that is malformed (TRC-2)."""
+    """A context with the span that a message names; an empty one if that is malformed (TRC-2)."""
     parent = read_traceparent(traceparent)
     if parent is None:
         return Context()
@@ -43,37 +45,37 @@ def context_of(traceparent: Value) -> Context:
 
 
 def within(span: Span) -> Context:
-    """A context whose span is `span`."""
+    """A context with the span `span`."""
     return trace.set_span_in_context(span, Context())
 
 
 def traceparent_of(span: Span) -> str:
-    """What stands for `span` in messages (TRC-1); "" where nothing records and nobody was named."""
+    """The traceparent of `span` for messages (TRC-1); "" if it is not valid."""
     context = span.get_span_context()
     return write_traceparent(context.trace_id, context.span_id, context.trace_flags.sampled) if context.is_valid else ""
 
 
 def attributes_of(method: str, code: str = "") -> dict[str, str]:
-    """The attributes of a call, with the code of its error."""
+    """The attributes of a call's span, with the error code if there is one."""
     attributes = {"rpc.system.name": SYSTEM, "rpc.method": method}
     return {**attributes, "rpc.response.status_code": code, "error.type": code} if code else attributes
 
 
 def mark_failed(span: Span, code: str) -> None:
-    """`span` is of a call that ended with an error of that code."""
+    """Mark the `span` of a call as failed with that error code."""
     span.set_attributes({"rpc.response.status_code": code, "error.type": code})
     span.set_status(Status(StatusCode.ERROR))
 
 
 class TracedPacked(Packed):
-    """An encoded payload, with the span in which it was made."""
+    """An encoded payload, with the span in which it was encoded."""
 
     traceparent: str = ""
 
 
 class TracedEncoder(V2Encoder):
-    """Encodes for peers that accepted `trace`: a publication's payload in a span of its own, which it then names, and
-    calls that name the span in which they are made (TRC-1).
+    """An encoder for peers that accepted `trace`. Encodes each publication's payload in its own span, which the
+    publication carries. Calls carry the current span (TRC-1).
 
     Args:
         arrays: whether the peer accepted typed arrays (ARR-1).
@@ -84,7 +86,7 @@ class TracedEncoder(V2Encoder):
         self._tracer = tracer()
 
     def pack(self, value: Value) -> Packed:
-        """Encode what is published, in the present span or in a trace of its own. Raises NotSerializable."""
+        """Encode a payload, in the current span or in a new trace. Raises NotSerializable."""
         span = self._tracer.start_span(ENCODE, kind=SpanKind.PRODUCER)
         try:
             packed = super().pack(value)

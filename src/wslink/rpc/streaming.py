@@ -1,4 +1,4 @@
-"""Methods that stream: what is called in their place, and how items are made where a method runs (STR)."""
+"""Methods that stream their results, and how their items are produced wherever a method runs (STR)."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from wslink.wire.value import Value
 logger: logging.Logger = logging.getLogger("wslink")
 
 TURN = 32
-"""Items of a stream after which others have their turn on the event loop."""
+"""Items of a stream after which the event loop runs other work."""
 UNDELIVERED = 4
 """Items that a thread may be ahead of the event loop."""
 _DONE = object()
 
 
 class Serving(msgspec.Struct, frozen=True):
-    """The streams of a call that is served, and what its method runs with (`Call.streams`)."""
+    """The streams of a call that is being served, and what its method needs to run (`Call.streams`)."""
 
     streams: CallStreams
     ordering: ResponseFirst
@@ -40,11 +40,11 @@ class Serving(msgspec.Struct, frozen=True):
 
 
 SMALL_TEXT, SMALL_CALL = 256, 64
-"""Characters or bytes of an argument, and arguments, up to which a call is small (STR-6)."""
+"""The bounds on a small call: characters or bytes of an argument, and the number of arguments (STR-6)."""
 
 
 def is_small(request: Request) -> bool:
-    """Whether a call takes little memory while it waits."""
+    """Whether a call needs little memory while it waits."""
     values = [*request.args, *request.kwargs.values()]
     return len(values) <= SMALL_CALL and all(map(_is_small, values))
 
@@ -56,17 +56,17 @@ def _is_small(value: Value) -> bool:
 
 
 async def feed(source: AsyncIterable[Value], outlet: Outlet, before: Callable[[], None] | None = None) -> None:
-    """Send what `source` has, item by item, and close it at the end or on the way.
+    """Send the items of `source`, and close it at the end, or earlier if sending fails.
 
     Args:
-        source: what is sent; it is asked for an item when that may be sent.
-        outlet: sends.
+        source: the items. The next one is requested when it may be sent.
+        outlet: sends them.
         before: called before each item is sent.
 
     Raises:
-        NotSerializable: an item cannot be sent.
+        NotSerializable: an item cannot be encoded.
         PeerError: see Outlet.wait.
-        Exception: what `source` raises.
+        Exception: whatever `source` raises.
     """
     iterator = aiter(source)
     try:
@@ -93,7 +93,8 @@ async def _close(iterator: AsyncIterator[Value]) -> None:
 
 
 def streaming(function: Function, run: str) -> Function:
-    """What is called in place of `function`, a method that is a generator: it sends the items, and returns None."""
+    """Return the function that is called instead of `function`, a generator method: it sends the items, and returns
+    None."""
 
     @functools.wraps(function)
     async def stream(*args: Value, **kwargs: Value) -> None:
@@ -123,14 +124,14 @@ def streaming(function: Function, run: str) -> Function:
 
 
 def _before_item(ordering: ResponseFirst, call: Call) -> None:
-    """What was published goes before the item. A cancellation that met the end of a step elsewhere was lost there."""
+    """Send publications before the item. Then check for a cancellation, which is lost if it coincides with the end of a
+    step on another thread."""
     ordering.release()
     call.raise_if_cancelled()
 
 
 def awaitable(function: Function) -> Function:
-    """`function`, which may be an interceptor's and return at once, as an async one: its call's streams are closed when
-    it has ended."""
+    """Make `function` async if it is not, as an interceptor's may be: a call's streams are closed when it has ended."""
     if inspect.iscoroutinefunction(function):
         return function
 
@@ -143,7 +144,7 @@ def awaitable(function: Function) -> Function:
 
 
 class _MadeElsewhere:
-    """The items of an async generator that runs where an executor runs it."""
+    """The items of an async generator that an executor runs."""
 
     def __init__(self, iterator: AsyncIterator[Value], executor: Executor) -> None:
         self._iterator = iterator
@@ -162,7 +163,7 @@ class _MadeElsewhere:
 
 
 class _ReadElsewhere:
-    """An argument that is a stream, for a method that runs elsewhere than on the event loop that gets the items."""
+    """An argument that is a stream, for a method that does not run on the event loop that receives the items."""
 
     def __init__(self, inlet: Inlet) -> None:
         self._inlet = inlet
@@ -182,7 +183,7 @@ class _ReadElsewhere:
 
 
 def brought(args: Sequence[Value], kwargs: Mapping[str, Value]) -> tuple[list[Value], dict[str, Value]]:
-    """Arguments for a method that runs elsewhere than on the running event loop, on which their streams arrive."""
+    """Wrap the streams in arguments for a method that does not run on the current event loop, where they arrive."""
 
     def bring(value: Value) -> Value:
         return _ReadElsewhere(value) if isinstance(value, Inlet) else value
@@ -196,13 +197,13 @@ async def _here(function: Callable[[], Value]) -> Value:
 
 
 class _Steps:
-    """A generator that runs elsewhere than on the event loop, as many steps at a time as there is room for.
+    """A generator that runs on another thread, for as many steps at a time as there is credit for.
 
     Args:
-        generator: what makes the items.
+        generator: yields the items.
         outlet: sends them.
-        ordering: of what the call publishes.
-        call: is asked whether it is cancelled.
+        ordering: orders what the call publishes.
+        call: tells whether it is cancelled.
     """
 
     def __init__(
@@ -220,7 +221,7 @@ class _Steps:
         self._unsendable: NotSerializable | None = None
 
     async def drive(self, executor: Executor) -> None:
-        """Send all items. Raises what the generator raises, and as `feed`."""
+        """Send all items. Raises what the generator raises, and what `feed` raises."""
         context = contextvars.copy_context()
         try:
             while not self._done:
@@ -239,7 +240,7 @@ class _Steps:
                     await executor(functools.partial(context.run, self._close))
 
     def _run(self, room: int) -> None:
-        """Make up to `room` items."""
+        """Produce up to `room` items."""
         with self._lock:
             if self._stopped:
                 return

@@ -1,4 +1,4 @@
-"""Items of calls, in either direction, within the credit that their reader gives (STR)."""
+"""Streams of a call's items, in both directions, within the credit that their readers grant (STR)."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from wslink.wire.show import shown
 from wslink.wire.value import Value
 
 AHEAD = 4 * 1024 * 1024
-"""Bytes of items that may be on their way to a reader that did not choose how many."""
+"""Bytes of items that may be in flight to a reader that did not choose a window."""
 FIRST_WINDOW = 4
-"""Items that such a reader lets come before it knows their size."""
+"""Items that such a reader requests before it knows their size."""
 MIN_WINDOW = 2
 MAX_WINDOW = 64
-"""Items that it lets come at most: the next ones may be larger than those before."""
+"""The most items that it requests at a time, since the next ones may be larger."""
 
 
 class Port(Protocol):
     """The end of a connection that carries streams."""
 
     def send_item(self, items: Sequence[Value], lane: int | None) -> None:
-        """Send a message of a stream behind those of its call. Raises NotSerializable."""
+        """Send a message of a stream, after those of its call. Raises NotSerializable."""
 
     def send_credit(self, items: Sequence[Value]) -> None:
-        """Send a credit, ahead of what waits; it need not arrive, since `Streams.renew` says it again."""
+        """Send a credit ahead of waiting messages. It may get lost, since `Streams.renew` repeats it."""
 
     @property
     def has_room(self) -> bool:
         """Whether more may be sent without much waiting for the line."""
 
     async def room_again(self) -> None:
-        """Return once `has_room` may be true."""
+        """Wait until `has_room` may be true."""
 
 
 class Outlet:
-    """Items that this end sends.
+    """The items that this end sends.
 
     Args:
         port: carries them.
         address: the id of the call, and the key of the argument if it is one.
-        credit: items that may be sent (STR-2).
-        most: items that the credit may be ahead of what was sent (LIM-19).
+        credit: the number of items that may be sent (STR-2).
+        most: how far the credit may be ahead of what was sent (LIM-19).
         lane: see SendQueue.put.
 
     Attributes:
@@ -59,7 +59,7 @@ class Outlet:
     ) -> None:
         self.sent: int = 0
         self.check: Callable[[Value], None] | None = None
-        """Raises NotSerializable for an item that is not what it should be, in debug mode."""
+        """Raises NotSerializable for an item that does not match its type hint, in debug mode."""
         self._port = port
         self._address = address
         self._credit = credit
@@ -74,10 +74,10 @@ class Outlet:
         return self._credit - self.sent if self._error is None and self._port.has_room else 0
 
     async def wait(self) -> None:
-        """Return once there is room.
+        """Wait until there is room.
 
         Raises:
-            PeerError: the reader gave a credit that it must not give.
+            PeerError: the reader granted a credit that is not allowed.
         """
         while not self.room:
             if self._error is not None:
@@ -89,7 +89,7 @@ class Outlet:
                 await self._changed.wait()
 
     def grant(self, credit: int) -> None:
-        """The reader lets items come whose numbers are below `credit`. A lower one than before changes nothing."""
+        """The reader allows items whose numbers are below `credit`. A lower credit than before is ignored."""
         if credit > self.sent + self._most:
             why = f"a credit of {credit} is more than max_stream_window ({self._most}) ahead of {self.sent} items sent"
             self.fail(LimitExceeded(why))
@@ -98,7 +98,7 @@ class Outlet:
             self._changed.set()
 
     def fail(self, error: Exception) -> None:
-        """Let nothing more be sent; whoever waits raises `error`."""
+        """Stop sending. Whoever waits raises `error`."""
         self._error = error
         self._changed.set()
 
@@ -118,15 +118,15 @@ class Outlet:
 
 
 class Inlet:
-    """Items that the other end sends: an async iterator over them, in their order.
+    """The items that the other end sends: an async iterator over them, in order.
 
     Args:
         port: carries the credit.
         address: the id of the call, and the key of the argument if it is one.
         most: the largest window (LIM-19).
-        max_bytes: of items that were not taken, one alone excepted (LIM-3).
-        window: items that may come before they are taken; unless given, as many as AHEAD bytes hold.
-        check: gives what the reader gets for an item. Raises PeerError.
+        max_bytes: limit on items that were not read; a single one may be larger (LIM-3).
+        window: items that may arrive before they are read; by default as many as fit in AHEAD bytes.
+        check: converts an item for the reader. Raises PeerError.
     """
 
     __slots__ = (
@@ -156,7 +156,7 @@ class Inlet:
         self._taken = 0
         self._credit = window or 0
         self._largest = 0
-        self._end: tuple[int, Exception | None] | None = None  # how many items there are, and what follows them
+        self._end: tuple[int, Exception | None] | None = None  # the number of items, and the error that follows them
         self._over = False
         self._changed = asyncio.Event()
 
@@ -190,8 +190,8 @@ class Inlet:
         return value
 
     def put(self, n: int, value: Value, size: int) -> None:
-        """An item has arrived, in a message of so many bytes. One that must not come ends the stream with an error for
-        whoever reads."""
+        """An item has arrived, in a message of `size` bytes. One that is not allowed ends the stream with an error for
+        the reader."""
         if self._over or (self._end is not None and n >= self._end[0]):
             return
         if n >= self._credit:
@@ -207,7 +207,7 @@ class Inlet:
             self._changed.set()
 
     def finish(self, count: int, error: Exception | None = None) -> None:
-        """There are `count` items, some of which may still come; `error` follows them unless it is None."""
+        """There are `count` items in total, some of which may still arrive. `error`, if any, follows them."""
         if count > self._credit:
             self.stop(InvalidRequest(f"the stream has {count} items, beyond the credit of {self._credit} (STR-2)"))
         elif self._end is None:
@@ -215,7 +215,7 @@ class Inlet:
             self._changed.set()
 
     def stop(self, error: Exception | None = None) -> None:
-        """Nothing comes any more; `error` follows what has come unless it is None."""
+        """No more items will arrive. `error`, if any, follows those that have arrived."""
         count = self._taken
         while count in self._items:
             count += 1
@@ -224,7 +224,7 @@ class Inlet:
             self._changed.set()
 
     def ask(self) -> None:
-        """Let more items come, once half of the window is free."""
+        """Grant more credit once half of the window is free."""
         window = self._window or self._fitting()
         credit = self._taken + window
         if self._end is None and not self._over and credit - self._credit >= max(window // 2, 1):
@@ -237,19 +237,19 @@ class Inlet:
         return min(max(AHEAD // max(self._largest, 1), MIN_WINDOW), self._most)
 
     def renew(self) -> None:
-        """Say the credit again, which may not have arrived (RES-2)."""
+        """Send the credit again, since it may not have arrived (RES-2)."""
         if self._end is None and not self._over and self._credit:
             id_, key = self._address
             self._port.send_credit((ITEM_CREDIT, id_, self._credit, *(() if key is None else (key,))))
 
     def close(self) -> None:
-        """Read no further: what still comes is dropped, and no more is let come."""
+        """Stop reading: what still arrives is dropped, and no more credit is granted."""
         self._over = True
         self._items.clear()
         self._changed.set()
 
     async def aclose(self) -> None:
-        """As `close`."""
+        """Like `close`."""
         self.close()
 
 
@@ -257,8 +257,8 @@ class CallStreams:
     """The streams of one call at one end of it.
 
     Attributes:
-        outlets: what this end sends: the result (None), or arguments by their keys.
-        inlets: what it reads, likewise.
+        outlets: the streams that this end sends: the result (None), or arguments by their keys.
+        inlets: the streams that it reads, likewise.
     """
 
     __slots__ = ("_table", "id", "inlets", "outlets")
@@ -270,7 +270,7 @@ class CallStreams:
         self.inlets: dict[int | None, Inlet] = {}
 
     def outlet(self, key: int | None, credit: int = 0, lane: int | None = None) -> Outlet:
-        """Send items."""
+        """Create a stream to send."""
         table = self._table
         made = self.outlets[key] = Outlet(table.port, (self.id, key), credit, table.max_window, lane)
         return made
@@ -278,7 +278,7 @@ class CallStreams:
     def inlet(
         self, key: int | None, window: int | None = None, check: Callable[[Value, int], Value] | None = None
     ) -> Inlet:
-        """Read items. Raises InvalidParams if two arguments are one stream."""
+        """Create a stream to read. Raises InvalidParams if two arguments are the same stream."""
         if key in self.inlets:
             raise InvalidParams(f"two arguments are the stream {key} (STR-4)")
         made = self.inlets[key] = Inlet(
@@ -288,18 +288,18 @@ class CallStreams:
         return made
 
     def forget(self) -> None:
-        """The call is over: what still comes for it is ignored. What has come may be read."""
+        """The call is over: what still arrives is ignored, and what has arrived may be read."""
         self._table.forget(self)
 
     def close(self) -> None:
-        """As `forget`; nothing is read any more."""
+        """Like `forget`, and stop reading."""
         self.forget()
         for inlet in self.inlets.values():
             inlet.close()
 
 
 class Streams:
-    """The streams of one end of a connection.
+    """The streams at one end of a connection.
 
     Args:
         port: carries them.
@@ -318,14 +318,14 @@ class Streams:
         self._calls: dict[str, CallStreams] = {}
 
     def open(self, id_: str) -> CallStreams:
-        """Streams of the call `id_`. Raises InvalidRequest if there is one of that id."""
+        """Create the streams of the call `id_`. Raises InvalidRequest if there is a call with this id."""
         if id_ in self._calls:
             raise InvalidRequest(f"a call with streams of the id {shown(id_)} is under way")
         made = self._calls[id_] = CallStreams(self, id_)
         return made
 
     def of(self, id_: str) -> CallStreams:
-        """Those of a call of this end, which is not known elsewhere yet."""
+        """Return the streams of a call of this end, which are created on first use."""
         return self._calls.get(id_) or self.open(id_)
 
     def forget(self, streams: CallStreams) -> None:
@@ -334,10 +334,10 @@ class Streams:
             self.reading -= len(streams.inlets)
 
     def take(self, items: Sequence[Value], size: int) -> None:
-        """Take a message of a stream, of so many bytes; one of a stream that is not known is ignored.
+        """Handle a message of a stream, of `size` bytes. Messages of unknown streams are ignored.
 
         Raises:
-            InvalidRequest: it is malformed.
+            InvalidRequest: the message is malformed.
         """
         kind, id_ = items[0], items[1] if len(items) > 1 else None
         if not is_id(id_):
@@ -360,7 +360,7 @@ class Streams:
                 inlet.finish(n, _failure(items[3]))
 
     def renew(self) -> None:
-        """The other end may not have got what was said (RES-2): say it again."""
+        """Send all credits again, since the other end may not have received them (RES-2)."""
         for call in self._calls.values():
             for inlet in call.inlets.values():
                 inlet.renew()
@@ -375,7 +375,7 @@ class Streams:
 
 
 def _failure(error: Value) -> Exception | None:
-    """What the end of an argument says."""
+    """The exception for the end of an argument."""
     if error is None:
         return None
     message = error.get("message") if isinstance(error, dict) else error

@@ -1,4 +1,4 @@
-"""The server of an application: HTTP, options, TLS, signals, command line."""
+"""Applications and their servers: HTTP, options, TLS, signals and the command line."""
 
 from collections.abc import Callable
 from typing import Any

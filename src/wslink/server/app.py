@@ -1,4 +1,4 @@
-"""App: the server's API for applications."""
+"""App: the API that applications are written against."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ AuthenticatorT = TypeVar("AuthenticatorT", bound=Authenticator)
 
 
 class Included(Protocol):
-    """An App's interface to the protocols that it includes."""
+    """An App's interface to included protocols."""
 
     @property
     def validators(self) -> list[Any]:
@@ -102,7 +102,7 @@ class App(Offering, Clientele, Sharing):
         if broker:
             from wslink.cluster.cluster import Cluster
 
-            hub.relay = Cluster(hub, broker)
+            hub.cluster = Cluster(hub, broker)
         Clientele.__init__(self, hub)
         Offering.__init__(self, hub)
         self._server: Server | None = None
@@ -167,10 +167,10 @@ class App(Offering, Clientele, Sharing):
         return server
 
     def connect(self, *, timeout: float = 10.0, handlers: Mapping[str, Callable[..., Any]] | None = None) -> Connecting:
-        """Connect to the application inside this process: `async with app.connect() as link`. It needs neither a port
-        nor a server, so that tests can call methods and subscribe to topics as a client does.
+        """Connect to the application inside this process: `async with app.connect() as link`.
 
-        The link presents the secret. If the application is served, call this in the event loop that serves it.
+        It needs neither a port nor a server, so tests can call methods and subscribe to topics like a client. The link
+        presents the secret. If the application is being served, call this in the event loop that serves it.
 
         Args:
             timeout: seconds for hello.
@@ -182,14 +182,13 @@ class App(Offering, Clientele, Sharing):
         return connect_inside(self._hub, self.secret, timeout, handlers or {})
 
     def over_comm(self, send: Send) -> CommEndpoint:
-        """Serve pages over the messages of a Jupyter comm, in the running event loop. Notebooks use
-        `wslink.notebook.show`, which calls this.
+        """Serve pages over a Jupyter comm in the running event loop. `wslink.notebook.show` calls this.
 
         Args:
-            send: sends the content and the buffers of a message to the pages.
+            send: sends a message's content and buffers to the pages.
 
         Raises:
-            UsageError: where the application is being served with application_thread=True.
+            UsageError: the application is being served with application_thread=True.
         """
         from wslink.transport.comm import CommEndpoint
 
@@ -199,7 +198,7 @@ class App(Offering, Clientele, Sharing):
         return CommEndpoint(self._hub, send)
 
     def _prepare(self) -> None:
-        """Read the settings, unless a server has."""
+        """Read the settings, unless a server already has."""
         if self._server is None or self._server.stopped:
             self._configure({})
 
@@ -226,7 +225,7 @@ class App(Offering, Clientele, Sharing):
                 )
         options = self._configure(settings)
         loop.warn_of_thread("App.asgi")
-        if workers.is_one_of_several() and self._hub.relay is None:
+        if workers.is_one_of_several() and self._hub.cluster is None:
             logger.warning(workers.WARNING, "" if self._pages_need_secret else workers.EACH_ITS_OWN)
         self._hub.reopen()
         origins = environment.split_origins(options.origins)
@@ -269,7 +268,7 @@ class App(Offering, Clientele, Sharing):
     # What every server does -----------------------------------------------------
 
     def _authenticate(self, credentials: Credentials) -> Identity | Awaitable[Identity | None] | None:
-        """Authenticate by the secret, or by an included protocol that does so itself."""
+        """Authenticate a client by the secret, or by an included protocol that has its own authentication."""
         if self._included is not None and self._included.validators and credentials.has_secret:
             verdict: Awaitable[Identity | None] = self._hub.perform(partial(self._included.identify, credentials))
             return verdict
@@ -290,6 +289,6 @@ class App(Offering, Clientele, Sharing):
 
     def _exit_later(self, secondsLater: float = 60) -> None:
         """Stop the server after some seconds."""
-        if math.isnan(secondsLater):  # which would end some event loops
+        if math.isnan(secondsLater):  # NaN would break the timers of some event loops
             raise MethodError("secondsLater must be a number of seconds", code=INVALID_PARAMS)
         asyncio.get_running_loop().call_later(max(secondsLater, 0), self._exit)

@@ -25,7 +25,7 @@ MAX_FRAMES = 8
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code."""
+    """Run the command line and return the exit code."""
     arguments = vars(_parser().parse_args(argv))
     workers = arguments.pop("workers")
     target = arguments.pop("app")
@@ -43,10 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def load(target: str) -> App:
-    """The App that "module:attribute" names.
+    """Import the App that "module:attribute" names.
 
     Raises:
-        UsageError: if there is no such module or attribute, or it is not an App.
+        UsageError: there is no such module or attribute, or it is not an App.
     """
     module_name, _, attribute = target.partition(":")
     path = Path(module_name)
@@ -71,7 +71,7 @@ def load(target: str) -> App:
 
 
 def _where(error: Exception) -> str:
-    """What was raised, and the lines that led to it."""
+    """Describe an exception and the lines that led to it."""
     if isinstance(error, SyntaxError):
         return "".join(traceback.format_exception_only(error)).strip()
     frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is ours

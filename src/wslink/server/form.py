@@ -1,4 +1,4 @@
-"""Calls of the inspector's form: who makes them, what they take as JSON, and what they are answered."""
+"""The inspector's call form: makes calls from JSON arguments, and returns their results as JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wslink.wire.messages import Request
 from wslink.wire.value import Value
 
 MAX_CALLS = 16
-"""Calls that the form may have under way."""
+"""Calls that the form may have running at a time."""
 MAX_ITEMS = 1000
 """Items of a stream that one call is given."""
 WINDOW = 8
@@ -42,8 +42,8 @@ class CallRequest(msgspec.Struct, forbid_unknown_fields=True):
     """A request of the form.
 
     Attributes:
-        arrays: the dtype ("" for any) of each argument, by its place or name, that is an array, or "bytes".
-        stream: whether the method streams.
+        arrays: for each argument that is an array, by position or name: its dtype ("" for any), or "bytes".
+        stream: whether the method streams its result.
     """
 
     method: str
@@ -54,7 +54,8 @@ class CallRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Form:
-    """The caller of what the form calls (rpc.call.Caller): somebody without a name, as all whom the secret lets in."""
+    """The caller of the form's calls (rpc.call.Caller): an anonymous client, like all that authenticate by the
+    secret."""
 
     id: str = "inspector"
     user: str = ""
@@ -66,7 +67,7 @@ class Form:
         self.address = address
 
     def disconnect(self, reason: str = "") -> None:
-        """It has no connection."""
+        """Does nothing: the form has no connection."""
 
     async def call(
         self,
@@ -81,7 +82,7 @@ class Form:
 
 
 class Answer:
-    """The response to a call of the form (rpc.dispatcher.Responder, rpc.streams.Port).
+    """The receiver of a call's response (rpc.dispatcher.Responder, rpc.streams.Port).
 
     Args:
         streams: whether the call's result is a stream.
@@ -93,7 +94,7 @@ class Answer:
         self._ended = False
 
     async def next(self) -> Told:
-        """The next item, or the result or error, after which nothing comes."""
+        """Return the next item, or the result or error, which is the last one."""
         return await self._told.get()
 
     def result(self, id_: str, value: Value, method: str | None = None) -> None:
@@ -127,10 +128,10 @@ class Answer:
         return None
 
     def full(self) -> None:
-        """There is one call."""
+        """Does nothing: there is only one call."""
 
     def room(self) -> None:
-        """There is one call."""
+        """Does nothing: there is only one call."""
 
     # Items of its stream ----------------------------------------------------------
 
@@ -139,7 +140,7 @@ class Answer:
         return True  # within the credit
 
     async def room_again(self) -> None:
-        """There is room."""
+        """Returns at once: there is always room."""
 
     def send_item(self, items: Sequence[Value], lane: int | None) -> None:
         try:
@@ -148,19 +149,19 @@ class Answer:
             raise NotSerializable(f"it cannot be shown: {error}") from error
 
     def send_credit(self, items: Sequence[Value]) -> None:
-        """It reads no stream."""
+        """Does nothing: the form reads no stream."""
 
     def grant(self, id_: str, items: int) -> None:
-        """The page has been given so many items of the stream."""
+        """The page allows `count` more items of the stream."""
         if self.streams is not None:
             self.streams.take((ITEM_CREDIT, id_, items + WINDOW), 0)
 
 
 class Calls:
-    """The calls of the form.
+    """The running calls of the form.
 
     Args:
-        service: of the server.
+        service: the server's.
     """
 
     def __init__(self, service: Service) -> None:
@@ -169,8 +170,8 @@ class Calls:
         self._numbers = itertools.count()
 
     async def perform(self, body: bytes, address: str) -> AsyncGenerator[Told, None]:
-        """Make the call that `body` asks for, as a client at `address` that the secret let in. Whoever reads no further
-        cancels it.
+        """Make the call that `body` asks for, as a client at `address` that authenticated by the secret. Closing the
+        generator cancels the call.
 
         Yields:
             The items of a stream, at most MAX_ITEMS, and then the result or an error.
@@ -216,7 +217,7 @@ def _error(code: int, message: str) -> Told:
 
 
 def _with_arrays(wanted: CallRequest) -> tuple[list[Value], dict[str, Value]]:
-    """The arguments, with arrays in the place of lists that stand for some. Raises ValueError."""
+    """Return the arguments, with lists replaced by the arrays that they stand for. Raises ValueError."""
     args, kwargs = list(wanted.args), dict(wanted.kwargs)
     for key, dtype in wanted.arrays.items():
         place = int(key) if key.isdecimal() and int(key) < len(args) else None
@@ -235,11 +236,11 @@ def _with_arrays(wanted: CallRequest) -> tuple[list[Value], dict[str, Value]]:
 
 
 def array_of(value: Value, dtype: str) -> Value:
-    """The array, or the bytes, that a value of JSON stands for: nested lists of numbers, or
-    `{"dtype": ..., "data": ...}`; null is itself.
+    """Convert a JSON value to an array or bytes: nested lists of numbers, or `{"dtype": ..., "data": ...}`. null stays
+    null.
 
     Raises:
-        ValueError, TypeError, struct.error, OverflowError: it stands for none.
+        ValueError, TypeError, struct.error, OverflowError: the value cannot be converted.
     """
     if value is None:
         return None
@@ -258,7 +259,7 @@ def array_of(value: Value, dtype: str) -> Value:
 
 
 def _shape_of(value: Value) -> tuple[int, ...]:
-    """The shape of nested lists. Raises ValueError where they are not all of one length."""
+    """Return the shape of nested lists. Raises ValueError if they are ragged."""
     shape: list[int] = []
     level = [value]
     while level and all(isinstance(one, list) for one in level):

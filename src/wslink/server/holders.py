@@ -1,4 +1,4 @@
-"""Authentication by a server's secret, whatever authenticates its clients."""
+"""Authentication of requests by the server's secret, in addition to that of clients."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Holders:
-    """Knows the secret's holders. Whoever guesses has to wait as at a hello; what is guessed at one place that asks
-    counts at all others.
+    """Checks the secret wherever it is asked for. Guessing is slowed down as at hello, and wrong guesses count across
+    all places.
 
     Args:
-        secret: gives the secret.
+        secret: returns the secret.
     """
 
     def __init__(self, secret: Callable[[], str]) -> None:
@@ -39,7 +39,7 @@ class Holders:
         return verdict is not None
 
     async def admit_request(self, request: web.Request, who: str) -> bool:
-        """Whether a request brings the secret as a bearer token."""
+        """Whether a request presents the secret as a bearer token."""
         kind, _, offered = request.headers.get("Authorization", "").partition(" ")
         opening = Opening(request.headers, request.remote or "")
         return await self.admit(offered.strip(), kind.lower() == "bearer", who, opening)
@@ -51,5 +51,5 @@ class Holders:
 
 
 def _bytes(text: str) -> bytes:
-    """`text`, which a header may have brought with bytes that are no UTF-8."""
+    """Encode `text`, which may come from a header that is not valid UTF-8."""
     return text.encode(errors="surrogatepass")

@@ -1,4 +1,4 @@
-"""Links inside of one process, which need no port: for tests of applications, and for those that call themselves."""
+"""Links within one process, without a port: for tests of applications, and for applications that call themselves."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ End = tuple[int, str]
 
 
 class _ServerEnd:
-    """The socket that the server's session sends over (transport.queued), and the client reads from."""
+    """The socket of the server's session (transport.queued), from which the client reads."""
 
     def __init__(self) -> None:
         self.frames: asyncio.Queue[Buffer | str | End] = asyncio.Queue(MAX_WAITING)
@@ -40,11 +40,11 @@ class _ServerEnd:
 
 
 class InsideSocket:
-    """A connection to `hub`, in the event loop that runs (client.ports.ClientSocket).
+    """A connection to `hub` in the running event loop (client.ports.ClientSocket).
 
     Attributes:
-        resume: called when it is writable again.
-        behind: none, as all frames go one after another.
+        resume: called when it becomes writable again.
+        behind: always 0: frames are delivered in order.
     """
 
     behind = 0
@@ -75,7 +75,7 @@ class InsideSocket:
                 self._to_server.put_nowait(frame)
 
     async def _feed(self) -> None:
-        """Hand what the client sends to its session, a frame in each turn of the event loop."""
+        """Hand the client's frames to its session, one per turn of the event loop."""
         while True:
             frame = await self._to_server.get()
             if self._connection.gate.closed:
@@ -88,7 +88,7 @@ class InsideSocket:
             await asyncio.sleep(0)
 
     def limit_unsent(self, limit: int) -> None:
-        """Nothing: no kernel is between."""
+        """Does nothing: there is no kernel buffer."""
 
     async def keep_alive(self) -> None:
         if self._ended.done():
@@ -130,7 +130,7 @@ class InsideSocket:
 
 
 def connect_inside(hub: Hub, secret: str, timeout: float, handlers: Mapping[str, Callable[..., Any]]) -> Connecting:
-    """A link to `hub`; see App.connect."""
+    """Connect to `hub`; see App.connect."""
 
     async def dial() -> InsideSocket:
         if hub.application is not None:

@@ -1,4 +1,4 @@
-"""The inspector's routes: its page, which holds nothing, and what only the server's secret opens."""
+"""The inspector's routes: a page that contains no data, and the data, which requires the server's secret."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Inspecting:
     """Serves the inspector.
 
     Args:
-        hub: of the server.
-        inspector: watches it.
-        holders: may look, and whoever guesses has to wait.
-        route: of its page.
+        hub: the server's.
+        inspector: watches the hub.
+        holders: checks the secret.
+        route: the path of the page.
     """
 
     def __init__(self, hub: Hub, inspector: Inspector, holders: Holders, route: str) -> None:
@@ -74,8 +74,8 @@ class Inspecting:
     # What the secret opens --------------------------------------------------------
 
     def _guarded(self, tell: Tell) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        """A handler that responds with what `tell` does, as JSON unless it has responded itself, to those who bring the
-        secret as a bearer token."""
+        """Return a handler for requests that present the secret as a bearer token. It responds with the JSON of what
+        `tell` returns, unless that is a response already."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
             if not await self._holders.admit_request(request, "inspector"):
@@ -100,12 +100,13 @@ class Inspecting:
         return contract.describe(dict(hub.service.methods), dict(hub.subscriptions.topics), {})
 
     async def _call(self, request: web.Request) -> web.StreamResponse:
-        """Call a method as a client that the secret let in: JSON, a line for each item of a stream and for its end."""
+        """Call a method like a client that authenticated by the secret. The response is JSON, one line for each item of
+        a stream and for its end."""
         told = self._calls.perform(await request.read(), request.remote or "")
         response = web.StreamResponse(headers={**PRIVATE, "Content-Type": "application/json"})
         await response.prepare(request)
         async with contextlib.aclosing(told):
-            with contextlib.suppress(ConnectionError):  # whoever called has gone
+            with contextlib.suppress(ConnectionError):  # the caller has gone
                 while (line := await self._next(told, request)) is not None:
                     await response.write(msgspec.json.encode(line) + b"\n")
                 await response.write_eof()

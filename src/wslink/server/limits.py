@@ -1,4 +1,4 @@
-"""The limits of a server, out of the environment."""
+"""A server's limits, read from the environment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from wslink.wire.limits import LARGEST, MIN_MSG_SIZE, Limits
 
 
 def limits(environment: Mapping[str, str] | None = None) -> Limits:
-    """The limits, each from its environment variable where that is set: WSLINK_ and its name. Raises UsageError."""
+    """Read each limit from its environment variable, WSLINK_ and the limit's name, if that is set. Raises
+    UsageError."""
     chosen: dict[str, Any] = {}
     for one in dataclasses.fields(Limits):
         name = f"WSLINK_{one.name.upper()}"
@@ -24,5 +25,5 @@ def limits(environment: Mapping[str, str] | None = None) -> Limits:
 
 
 def limits_with(max_msg_size: int, msg_overhead: int) -> Limits:
-    """The limits, with these two given. Raises UsageError."""
+    """Like `limits`, with these two values given. Raises UsageError."""
     return dataclasses.replace(limits(), max_msg_size=max_msg_size, msg_overhead=msg_overhead)

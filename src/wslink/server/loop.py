@@ -1,4 +1,4 @@
-"""The event loop that `App.run` runs on."""
+"""The event loop that `App.run` uses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _loading: ContextVar[bool] = ContextVar("loading", default=False)
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """While a command imports an application's module, `App.run` is refused: the command would not come back."""
+    """Refuse `App.run` while a command imports an application's module: the import would never return."""
     token = _loading.set(True)
     try:
         yield
@@ -46,7 +46,7 @@ NO_THREAD = (
 
 
 def warn_of_thread(who: str) -> None:
-    """Log that `who` does not follow WSLINK_APPLICATION_THREAD, where that asks for a thread."""
+    """Log that `who` ignores WSLINK_APPLICATION_THREAD, if that is set."""
     if environment.read("WSLINK_APPLICATION_THREAD", bool, False):
         logger.warning(NO_THREAD.format(who))
 
@@ -54,11 +54,11 @@ def warn_of_thread(who: str) -> None:
 def run(main: Callable[[], Coroutine[Any, Any, None]], loop: str, stop_timeout: float) -> None:
     """Run `main()` on a new event loop: "asyncio" or "uvloop".
 
-    Unlike `asyncio.run`, it returns though tasks swallow their cancellation or functions go on in threads:
-    `stop_timeout` seconds after `main()` has ended it does not wait for them any longer.
+    Unlike `asyncio.run`, it returns `stop_timeout` seconds after `main()` at the latest, even if tasks swallow their
+    cancellation or functions are still running in threads.
 
     Raises:
-        UsageError: where uvloop is not installed, and where an event loop runs already.
+        UsageError: uvloop is not installed, or an event loop is running already.
     """
     refuse_running_loop()
     chosen = make(loop)
@@ -71,7 +71,7 @@ def run(main: Callable[[], Coroutine[Any, Any, None]], loop: str, stop_timeout: 
 
 
 def refuse_running_loop() -> None:
-    """Raise UsageError where an event loop runs already, and in a module that a command imports."""
+    """Raise UsageError if an event loop is running, or if a command is importing the module."""
     if _loading.get():
         raise UsageError(LOADING)
     try:
@@ -82,7 +82,7 @@ def refuse_running_loop() -> None:
 
 
 def make(loop: str) -> asyncio.AbstractEventLoop:
-    """A new event loop. Raises UsageError where uvloop is not installed."""
+    """Create an event loop. Raises UsageError if uvloop is not installed."""
     return LOOPS[loop]()
 
 

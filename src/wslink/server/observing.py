@@ -1,4 +1,4 @@
-"""Metrics, traces, the recorder and the inspector of a server, as its settings ask for them."""
+"""Metrics, traces, the recorder and the inspector of a server, as its settings enable them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from wslink.errors import UsageError
-from wslink.http.watching import CONTENT_TYPE, METRICS, is_local_program
+from wslink.http.monitoring import CONTENT_TYPE, METRICS, is_local_program
 from wslink.hub.hub import Hub
 from wslink.rpc.methods import Method
 from wslink.server.holders import Holders
@@ -29,7 +29,7 @@ class Observing:
     """The observers of the servers of one application.
 
     Args:
-        hub: theirs.
+        hub: the application's.
     """
 
     def __init__(self, hub: Hub) -> None:
@@ -38,13 +38,13 @@ class Observing:
         self._holders = Holders(lambda: self._secret())
         self._recorder: Recorder | None = None
         self._metrics: Metrics | None = None
-        self._tells_metrics = False  # for the present settings; what counts goes on counting
+        self._tells_metrics = False  # with the current settings; counting never stops
         self._traces: Traces | None = None
         self._inspector: Inspector | None = None
         self._inspecting: Inspecting | None = None
 
     def record(self, recorder: Recorder, secret: Callable[[], str]) -> None:
-        """Let `recorder` record, and give what it has to those who know the secret. Raises UsageError."""
+        """Record with `recorder`, and offer the recording to holders of the secret. Raises UsageError."""
         from wslink.server.recording import METHOD, Fetching
 
         self._secret = secret
@@ -53,11 +53,11 @@ class Observing:
         self._hub.service.methods.add(Method(METHOD, Fetching(recorder, self._holders).fetch, run="loop"))
 
     def configure(self, options: Options, secret: str) -> None:
-        """Watch what settings ask for.
+        """Enable what the settings ask for.
 
         Raises:
-            UsageError: for metrics where prometheus-client is not installed, for traces where opentelemetry-api is not,
-                and for an inspector of a server that dials a relay, which nobody can ask for a page.
+            UsageError: prometheus-client is not installed for metrics, or opentelemetry-api for traces; or the server
+                dials a relay and so cannot serve the inspector's page.
         """
         self._secret = lambda: secret
         if options.recorder and self._recorder is None:
@@ -75,7 +75,7 @@ class Observing:
         if options.inspector and options.reverse_url:
             raise UsageError("inspector: a server that dials a relay has no page")
         self._inspecting = self._inspect() if options.inspector else None
-        if options.traces and self._traces is None:  # outermost, as it encodes what methods return
+        if options.traces and self._traces is None:  # must be the outermost interceptor: it encodes what methods return
             self._traces = self._trace()
 
     def _trace(self) -> Traces:
@@ -94,14 +94,15 @@ class Observing:
         return Inspecting(self._hub, self._inspector, self._holders, INSPECTOR)
 
     def address(self, url: str) -> str:
-        """Where the inspector is, of a server whose page is at `url`, with what opens it; "" where there is none."""
+        """The inspector's URL for a server whose page is at `url`, including the secret; "" if there is no
+        inspector."""
         if self._inspecting is None:
             return ""
         page = urlsplit(url)._replace(path=INSPECTOR, query="")
-        return f"{page.geturl()}#secret={quote(self._secret(), safe='')}"  # what stands behind # is not sent
+        return f"{page.geturl()}#secret={quote(self._secret(), safe='')}"  # browsers do not send the fragment
 
     def add_to(self, application: web.Application) -> None:
-        """Add the routes of what is watched."""
+        """Add the routes of the enabled observers."""
         if self._tells_metrics:
             application.router.add_get(METRICS, self._tell_metrics)
         if self._inspecting is not None:
@@ -115,8 +116,7 @@ class Observing:
         return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _may_watch(self, request: web.Request) -> bool:
-        """Whether a request brings the secret, or brings none and is of a program of this machine that no proxy speaks
-        for."""
+        """Whether a request presents the secret, or presents none and comes directly from a program on this machine."""
         if request.headers.get("Authorization", "").lower().startswith("bearer "):
             return await self._holders.admit_request(request, "metrics")
         return is_local_program(request.headers, request.remote)

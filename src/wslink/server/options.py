@@ -1,4 +1,5 @@
-"""Every setting of a server: keywords, flags, environment variables and docs/settings.md derive from here."""
+"""All settings of a server: keywords, flags, environment variables and docs/settings.md derive from these
+declarations."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ logger: logging.Logger = logging.getLogger("wslink")
 
 
 class AsgiSettings(TypedDict, total=False):
-    """The keywords of `App.asgi`; docs/settings.md explains them."""
+    """The keywords of `App.asgi`. docs/settings.md documents them."""
 
     ws: str
     secret: str
@@ -35,7 +36,7 @@ ASGI_SETTINGS = frozenset(AsgiSettings.__annotations__)
 
 
 class Settings(AsgiSettings, total=False):
-    """The keywords of `App.run` and `App.serve`; docs/settings.md explains them."""
+    """The keywords of `App.run` and `App.serve`. docs/settings.md documents them."""
 
     host: str
     port: int
@@ -65,7 +66,7 @@ class Settings(AsgiSettings, total=False):
 
 @dataclass(frozen=True)
 class Options:
-    """Settings of a server. `App.run` and `App.serve` take them as keywords."""
+    """The settings of a server. `App.run` and `App.serve` take them as keywords."""
 
     host: str = option("localhost", "interface to listen on; 0.0.0.0 for all", flags=("-i", "--host"))
     port: int = option(8080, "port to listen on; 0 picks a free one", flags=("-p", "--port"), least=0, most=65535)
@@ -105,7 +106,10 @@ class Options:
     reverse_token_file: str = option(
         "", "file with the token that the relay requires of processes", env="WSLINK_REVERSE_TOKEN_FILE", metavar="FILE"
     )
-    debug: bool = option(False, "log debugging messages, and send stack traces to clients", flags=("-d", "--debug"))
+    debug: bool = option(
+        False, "log debugging messages, name the line that blocks the event loop, and send stack traces to clients",
+        flags=("-d", "--debug"),
+    )  # fmt: skip
     handle_signals: bool = option(True, "stop at SIGINT and SIGTERM", flags=("-s", "--nosignalhandlers"))
     stop_timeout: float = option(
         STOP_TIMEOUT, "seconds for which a server that stops waits for calls",
@@ -172,10 +176,10 @@ class Options:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ, **settings: Any) -> Options:
-        """`settings`, with the environment's values and then the defaults for what they leave out.
+        """Complete `settings` with values from the environment, and then with the defaults.
 
         Raises:
-            UsageError: naming the setting that is unknown or malformed, and what is allowed.
+            UsageError: a setting is unknown or malformed. The message names it and says what is allowed.
         """
         if settings.get("secret") == "":
             raise UsageError(

@@ -1,24 +1,24 @@
-"""The paths of a server: each belongs to one setting."""
+"""The paths of a server, each of which belongs to one setting."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from wslink.errors import UsageError
+from wslink.http.monitoring import METRICS
 from wslink.http.static import CLIENT
-from wslink.http.watching import METRICS
 from wslink.server.observing import INSPECTOR
 from wslink.server.options import Options
 
 CLIENT_FILES = "/wslink/"
-"""Where the JavaScript client is served, and the inspector."""
+"""The paths of the JavaScript client and of the inspector."""
 
 
 def directories(options: Options) -> list[tuple[str, str]]:
-    """Routes and directories of static files, the more specific first. The route of `content` is "".
+    """Return routes and directories of static files, the most specific first. The route of `content` is "".
 
     Raises:
-        UsageError: if `fs_endpoints` is malformed.
+        UsageError: `fs_endpoints` is malformed.
     """
     found = [("", options.content)] if options.content else []
     for pair in filter(None, options.fs_endpoints.split("|")):
@@ -32,15 +32,15 @@ def directories(options: Options) -> list[tuple[str, str]]:
 
 
 def socket_route(options: Options) -> str | None:
-    """The route of the WebSocket; None where there is none."""
+    """The route of the WebSocket; None if there is none."""
     return f"/{options.ws.strip('/')}" if options.ws_endpoint else None
 
 
 def check(options: Options) -> None:
-    """Refuse routes that no request can be for, and settings that claim one path: the second would be ignored.
+    """Refuse routes that no request can match, and settings that claim the same path.
 
     Raises:
-        UsageError: naming the settings and the path.
+        UsageError: the message names the settings and the path.
     """
     owners: dict[str, str] = {}
     for setting, path in _claims(options):
@@ -54,7 +54,7 @@ def check(options: Options) -> None:
 
 
 def _claims(options: Options) -> Iterator[tuple[str, str]]:
-    """Settings and the paths that they claim."""
+    """The settings and the paths that they claim."""
     if options.metrics:
         yield "metrics", METRICS
     if (route := socket_route(options)) is not None:
@@ -64,8 +64,8 @@ def _claims(options: Options) -> Iterator[tuple[str, str]]:
 
 
 def _owner_below_client(path: str, setting: str, options: Options) -> str:
-    """What is served at `path` already, if that is below CLIENT_FILES; "" for nothing. A WebSocket may be beside the
-    client's files, a directory would be hidden by them."""
+    """Return what is already served at `path` if that is below CLIENT_FILES; "" for nothing. A WebSocket may share a
+    path with the client's files; they would hide a directory."""
     if not f"{path}/".startswith(CLIENT_FILES):
         return ""
     if options.inspector and f"{path}/".startswith(f"{INSPECTOR}/"):

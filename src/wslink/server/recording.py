@@ -1,4 +1,4 @@
-"""Access to a server's recording with its secret."""
+"""Access to a server's recording, with the server's secret."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from wslink.wire.frames import Buffer
 
 METHOD = "wslink.recording"
 MAX_FETCHES = 2
-"""Recordings that are taken at a time (LIM-22)."""
+"""Recordings that may be downloaded at a time (LIM-22)."""
 PIECE = 256 * 1024
 """Bytes of an item of the stream that gives a recording."""
 
 
 class Fetching:
-    """Serves `wslink.recording`: a recording holds what all clients did, so that not each of them may have it.
+    """Serves `wslink.recording`. It requires the secret, since a recording contains what all clients did.
 
     Args:
-        recorder: has it.
-        holders: may have it.
+        recorder: the recorder.
+        holders: checks the secret.
     """
 
     def __init__(self, recorder: Recorder, holders: Holders) -> None:
@@ -33,7 +33,7 @@ class Fetching:
         self._fetches: dict[Generator[Buffer, None, None], None] = {}
 
     async def fetch(self, secret: str, call: Call) -> AsyncIterator[bytes]:
-        """What the server has recorded, as the pieces of a file, for the server's secret."""
+        """Stream the recording, as the pieces of a file, to holders of the server's secret."""
         if not await self._holders.admit(secret, True, call.client_id, Opening(address=call.client.address)):
             raise NotAuthorized("a recording is for those who know the server's secret", METHOD)
         chunks = self._begin()
@@ -53,8 +53,8 @@ class Fetching:
             chunks.close()
 
     def _begin(self) -> Generator[Buffer, None, None]:
-        """What is kept now, which stays in memory until it has been taken: of too many who take it, the one that began
-        first gets no more."""
+        """Take a snapshot, which stays in memory until it has been sent. If there are too many, the oldest download
+        ends early."""
         while len(self._fetches) >= MAX_FETCHES:
             oldest = next(iter(self._fetches))
             del self._fetches[oldest]

@@ -1,4 +1,4 @@
-"""The HTTP routes of a server. Loaded with aiohttp, at the first request that is not a WebSocket."""
+"""The HTTP routes of a server. Loaded together with aiohttp, at the first request that is not a WebSocket."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def make(
     directories: Iterable[tuple[str, StaticFiles]],
     hosts: Sequence[str],
 ) -> web.Application:
-    """The application of a server.
+    """Create the application of a server.
 
     Args:
-        endpoint: for WebSockets, and its route.
-        observing: what is told of the server itself.
-        headers: of every file.
-        directories: of static files, and the routes that they have, the more specific first.
-        hosts: names by which it may be asked; any if there are none.
+        endpoint: the WebSocket endpoint, and its route.
+        observing: the observers that have routes.
+        headers: added to every file's response.
+        directories: directories of static files with their routes, the most specific first.
+        hosts: the names by which the server may be reached; any if empty.
     """
     application = web.Application(middlewares=[only_asked_by(hosts)] if hosts else [])
     directories = list(directories)

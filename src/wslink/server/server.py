@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
 
 class Server:
-    """Serves a hub. Made by `App.serve`; usable as an async context manager, which stops it.
+    """Serves a hub. Created by `App.serve`. As an async context manager, it stops on exit.
 
     Attributes:
         port: the port that it listens on; 0 if it connects to a relay instead.
-        url: the address of its page, with the secret if the page needs it; the relay's if it connects to one.
+        url: the address of its page, including the secret if the page needs it; the relay's address if it connects to
+            one.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Server:
     @property
     def url(self) -> str:
         if self._options.reverse_url:
-            # Without its path, which may be what opens it.
+            # Without the path, which may be the credential of a relay's session.
             return _origin(self._options.reverse_url)
         scheme = "https" if self._options.ssl else "http"
         host = _reachable(self._options.host)
@@ -61,11 +62,11 @@ class Server:
         return self._life.ended
 
     async def start(self) -> None:
-        """Listen, or dial the relay. Returns once the port accepts, or the relay did.
+        """Listen, or connect to the relay. Returns once the server accepts connections or the relay has accepted it.
 
         Raises:
-            OSError: if the address cannot be bound, or the relay refuses.
-            UsageError: for settings that are not valid.
+            OSError: the address cannot be bound, or the relay refuses the connection.
+            UsageError: a setting is not valid.
         """
         options = self._options
         if options.application_thread:
@@ -80,16 +81,16 @@ class Server:
             if signalled and isinstance(error, OSError):
                 return
             raise
-        if self._life.ending:  # at a signal, while it dialled
+        if self._life.ending:  # a signal arrived while connecting
             await self.stop()
             return
         announce(options.ready_msg)
 
     async def _open(self) -> None:
-        """On the event loop that serves clients."""
+        """Open the server on the event loop that serves clients."""
         self._hub.start()
-        if self._hub.relay is not None:
-            await self._hub.relay.ready()
+        if self._hub.cluster is not None:
+            await self._hub.cluster.ready()
         await (self._dial() if self._options.reverse_url else self._listen())
         if not self._life.ending:
             self._life.begin([self._hub])
@@ -134,15 +135,15 @@ class Server:
         await self._reverse.start()
 
     def stop_soon(self) -> None:
-        """Begin to stop. From the event loop's thread or the application's; safe to call more than once."""
+        """Begin to stop. Call it on the event loop's thread or the application's; safe to call more than once."""
         self._life.stop_soon()
 
     async def stop(self) -> None:
-        """Disconnect every client with 1001, end calls under way and free the port. Safe to call more than once."""
+        """Disconnect every client with code 1001, end running calls and free the port. Safe to call more than once."""
         await self._life.end(self._shut_down)
 
     async def wait_closed(self) -> None:
-        """Wait until it has stopped."""
+        """Wait until the server has stopped."""
         await self._life.wait_ended()
 
     async def __aenter__(self) -> Server:
@@ -154,8 +155,8 @@ class Server:
         await self.stop()
 
     async def _shut_down(self) -> None:
-        if self._site is not None and self._hub.relay is not None:
-            await self._site.stop_listening()  # clients return to other workers
+        if self._site is not None and self._hub.cluster is not None:
+            await self._site.stop_listening()  # so that clients reconnect to other workers
         await self._hub.stop(self._options.stop_timeout)
         if self._reverse is not None:
             await self._reverse.close()
@@ -184,7 +185,7 @@ class Server:
 
 
 def _tls(setting: str, host: str) -> ssl.SSLContext | None:
-    """Raises UsageError, as `tls.ssl_context`."""
+    """Raises UsageError, like `tls.ssl_context`."""
     if not setting:
         return None
     from wslink.http.tls import ssl_context
@@ -193,19 +194,19 @@ def _tls(setting: str, host: str) -> ssl.SSLContext | None:
 
 
 def _origin(url: str) -> str:
-    """`url` without its path and what is secret in it."""
+    """Return `url` without its path and without anything secret."""
     from yarl import URL
 
     return str(URL(url).origin())
 
 
 def _reachable(host: str) -> str:
-    """What a browser on this machine writes for a host that the server listens on."""
+    """Return the host name that a browser on this machine uses for a host that the server listens on."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         return host or "localhost"
     if address.version == 4:
         return "localhost" if address.is_unspecified else host
-    # Listening on "::" takes no IPv4: "localhost" may be another address.
+    # A socket on "::" accepts no IPv4 here, and "localhost" may resolve to 127.0.0.1.
     return "[::1]" if address.is_unspecified else f"[{host.replace('%', '%25')}]"

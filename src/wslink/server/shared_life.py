@@ -1,4 +1,4 @@
-"""The life of a worker that another server runs: under uvicorn, gunicorn and the like."""
+"""The life cycle of a worker that is run by another server, such as uvicorn or gunicorn."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from wslink.hub.hub import Hub
 
 
 class SharedLife:
-    """Connects a worker to the others, and gives its sessions away at its end (http.asgi.Lifespan).
+    """Connects a worker to the others, and moves its sessions to them at its end (http.asgi.Lifespan).
 
     Args:
-        hub: the worker's; nothing is done for one that is alone.
+        hub: the worker's. Nothing is done if the worker is alone.
     """
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
 
     async def begin(self) -> None:
-        """Be known to the other workers. Raises BrokerError."""
-        if self._hub.relay is not None:
+        """Join the other workers. Raises BrokerError."""
+        if self._hub.cluster is not None:
             self._hub.start()
-            await self._hub.relay.ready()
+            await self._hub.cluster.ready()
 
     async def end(self) -> None:
-        """Give away what sessions there are, and go."""
-        if self._hub.relay is not None:
+        """Move the sessions to other workers, and leave."""
+        if self._hub.cluster is not None:
             await self._hub.stop()

@@ -1,4 +1,4 @@
-"""Several worker processes behind one port, and what keeps them running."""
+"""Several worker processes behind one port, and their supervision."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Process:
     """One worker process.
 
     Attributes:
-        url: where it serves, once it is ready; "" before.
+        url: the worker's URL once it is ready; "" before.
     """
 
     def __init__(self, command: Sequence[str], sockets: Sequence[socket.socket], environment: dict[str, str]) -> None:
@@ -60,7 +60,7 @@ class Process:
         return self._process.pid
 
     def poll(self) -> int | None:
-        """Its exit code once it has ended, and whether it is ready by now (`url`)."""
+        """Return the exit code once it has exited, and update whether it is ready (`url`)."""
         with contextlib.suppress(OSError):
             self.url = self._control.recv(4096).decode() or self.url
         return self._process.poll()
@@ -70,7 +70,7 @@ class Process:
             self._process.terminate()
 
     def end(self, timeout: float) -> None:
-        """Have it end within `timeout` seconds."""
+        """Have the process exit within `timeout` seconds."""
         self.stop()
         try:
             self._process.wait(timeout)
@@ -82,8 +82,8 @@ class Process:
 
 
 class Slot:
-    """The place of one worker: sockets of its own on the port, which outlive it, so that no connection is lost while
-    another takes its place."""
+    """The place of one worker: its own sockets on the port. They outlive the worker, so that no connection is lost
+    while it is replaced."""
 
     def __init__(self, sockets: list[socket.socket]) -> None:
         self.sockets = sockets
@@ -94,15 +94,15 @@ class Slot:
 
 
 class Supervisor:
-    """Runs workers until a signal ends it (SIGINT, SIGTERM), or one of them ends in order.
+    """Runs workers until a signal arrives (SIGINT, SIGTERM) or one of them exits normally.
 
-    A worker that ends otherwise is started again, at once if it has run for HEALTHY seconds. At SIGHUP workers are
+    A worker that exits otherwise is restarted, at once if it has run for HEALTHY seconds. At SIGHUP workers are
     replaced one after the other, each once its successor is ready.
 
     Args:
-        arguments: those of `wslink serve` for one worker.
-        options: the same, as they are read.
-        count: of workers.
+        arguments: the arguments of `wslink serve` for one worker.
+        options: the same arguments, parsed.
+        count: the number of workers.
     """
 
     def __init__(self, arguments: Sequence[str], options: Options, count: int) -> None:
@@ -117,7 +117,7 @@ class Supervisor:
         self._code = 0
 
     def run(self) -> int:
-        """The exit code."""
+        """Run the workers and return the exit code."""
         before = {
             number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         }
@@ -144,14 +144,14 @@ class Supervisor:
         return Process(self._command, slot.sockets, self._environment)
 
     def _sleep(self) -> None:
-        """Until a signal, or for LOOK seconds."""
+        """Wait for a signal, or for LOOK seconds."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._wakeup, selectors.EVENT_READ)
             if selector.select(LOOK):
                 self._wakeup.recv(64)
 
     def _await(self, process: Process, others: Sequence[Slot] = ()) -> bool:
-        """Whether a worker has become ready, in time. Those of the `others` are looked after meanwhile."""
+        """Wait until a worker is ready; returns whether it is, in time. The `others` are supervised meanwhile."""
         while not self._stopping and time.monotonic() - process.began < STARTING:
             for slot in others:
                 self._look(slot)
@@ -193,7 +193,7 @@ class Supervisor:
         process.end(0)
         slot.process = None
         if code == 0:
-            self._stopping = True  # a client has asked for the end, or its own signal
+            self._stopping = True  # a client asked it to exit, or it received a signal itself
             return
         slot.failures = 0 if now - process.began > HEALTHY else slot.failures + 1
         delay = _delay(slot.failures)
@@ -201,7 +201,7 @@ class Supervisor:
         logger.error("worker %d ended with %d; another one is started in %g s", process.pid, code, delay)
 
     def _replace(self, slot: Slot) -> None:
-        """Start another worker in a slot, and then end the one before."""
+        """Start another worker in a slot, and then stop the previous one."""
         before, after = slot.process, self._start(slot)
         if not self._await(after, [other for other in self._slots if other is not slot]):
             if not self._stopping:
@@ -226,16 +226,16 @@ class Supervisor:
 
 
 def _delay(failures: int) -> float:
-    """Seconds until another worker is started in the place of one, after so many failures in a row."""
+    """Seconds until a worker is restarted after this many failures in a row."""
     return min(FIRST_DELAY * 2 ** min(failures - 1, 32), LONGEST_DELAY) if failures else 0.0
 
 
 def supervise(arguments: Sequence[str], options: Options, count: int) -> int:
-    """Run `count` workers; the exit code.
+    """Run `count` workers and return the exit code.
 
     Raises:
-        OSError: if the port cannot be had.
-        UsageError: for what several workers cannot do.
+        OSError: the port cannot be bound.
+        UsageError: a setting is not possible with several workers.
     """
     if os.name != "posix":
         raise UsageError("several workers need a POSIX system")
@@ -247,7 +247,8 @@ def supervise(arguments: Sequence[str], options: Options, count: int) -> int:
 
 
 def _sockets(host: str, port: int, count: int) -> list[list[socket.socket]]:
-    """Listening sockets for each worker, all on one port; the kernel spreads connections where it can."""
+    """Open listening sockets for each worker, all on one port. The kernel distributes connections among them where it
+    can."""
     found = [listening_sockets(host, port, shared=True)]
     port = int(found[0][0].getsockname()[1])
     make: Callable[[], list[socket.socket]] = lambda: listening_sockets(host, port, shared=True)  # noqa: E731

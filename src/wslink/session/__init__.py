@@ -1,1 +1,1 @@
-"""One client as its server sees it: hello, features, state, and the bounded queue of what is to be sent."""
+"""One client as its server sees it: hello, features, state, and the bounded queue of outgoing messages."""

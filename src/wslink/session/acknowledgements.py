@@ -15,11 +15,11 @@ from wslink.wire.frames import Message
 
 
 class Due(msgspec.Struct, frozen=True):
-    """The time at which an acknowledgement is due.
+    """When an acknowledgement is due.
 
     Attributes:
-        size: bytes that are not acknowledged, for which one is sent at once.
-        every: seconds since the one before, after which one is sent at once.
+        size: unacknowledged bytes at which one is sent at once.
+        every: seconds since the previous one, after which one is sent at once.
         within: seconds after which one is sent at the latest.
     """
 
@@ -31,21 +31,22 @@ class Due(msgspec.Struct, frozen=True):
 ACKNOWLEDGE_EVERY = 0.004
 """Seconds."""
 OFTEN = Due(64 * 1024, ACKNOWLEDGE_EVERY, 0.025)
-"""For a line that is measured by them (FLOW-3)."""
+"""For a peer that measures the line by acknowledgements (FLOW-3)."""
 SELDOM = Due(1024 * 1024, math.inf, 1.0)
-"""For a peer that keeps what it sends until then (RES-5)."""
+"""For a peer that only keeps messages until they are acknowledged (RES-5)."""
 
 
 class Acknowledgements:
-    """Acknowledgement of the data received on a connection.
+    """Acknowledges the data received on a connection.
 
     Args:
-        send: sends a message at once; whether it did. Where not, it is tried again: what it says is cumulative.
+        send: sends a message immediately, and returns whether it did. If not, the next acknowledgement is enough, since
+            they are cumulative.
         due: see Due.
-        numbers: those of the messages that have arrived, with `resume`.
+        numbers: the numbers of the received messages, with `resume`.
 
     Attributes:
-        received: bytes of the frames that count.
+        received: bytes of the received frames that count.
     """
 
     __slots__ = (
@@ -63,11 +64,13 @@ class Acknowledgements:
         self._timer: asyncio.TimerHandle | None = None
 
     def count(self, size: int, number: int = 0) -> bool:
-        """A frame of `size` bytes has arrived, and with it the whole of message `number`, or none that has a number;
-        whether that is new.
+        """Count a received frame of `size` bytes. `number` is that of the message that it completes, or 0.
+
+        Returns:
+            Whether the message is new.
 
         Raises:
-            ParseError: for a number that is too far ahead (RES-3).
+            ParseError: the number is too far ahead (RES-3).
         """
         numbers, new = self._numbers, True
         try:
@@ -87,11 +90,11 @@ class Acknowledgements:
         return new
 
     def send(self, asks: bool = False) -> None:
-        """Acknowledge what has arrived, at once; with `asks`, the peer is to do the same (RES-11)."""
+        """Acknowledge at once what has arrived. With `asks`, ask the peer to do the same (RES-11)."""
         self._acknowledge(monotonic(), (True,) if asks else ())
 
     def restart(self) -> None:
-        """Another connection begins."""
+        """Start again from zero, for a new connection."""
         self.stop()
         self.received = self._acknowledged = 0
         self._owed = False
@@ -115,7 +118,7 @@ class Acknowledgements:
             self._timer = asyncio.get_running_loop().call_later(self._due.within, self._late)
 
     def stop(self) -> None:
-        """The connection has ended."""
+        """Stop the timer: the connection has ended."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,4 +1,4 @@
-"""Acknowledgements that come in bursts, as those of a peer do that is busy with other things between them."""
+"""Acknowledgements that arrive in bursts because the peer is busy in between."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import TypeVar
 SampleT = TypeVar("SampleT", tuple[int, float], tuple[int, float, float])
 
 BURST_ROUNDS = 3
-"""Round trips that a burst counts for, and `BURST_TIME`: a peer that is busy makes one after the other."""
+"""Round trips for which a burst counts, together with `BURST_TIME`: a busy peer causes one burst after another."""
 BURST_TIME = 0.3
-"""Seconds, for lines on which round trips are much shorter than what keeps the peer."""
+"""Seconds for which a burst counts at least, for lines whose round trips are much shorter than the peer's pauses."""
 MAX_BURST = 0.25
-"""Seconds of the rate by which bursts widen the window, at most."""
+"""The most that bursts widen the window, in seconds of the current rate."""
 
 
 class Bursts:
-    """What a peer acknowledges at once, beyond the line's rate and a chunk (`extra_acked` of BBR; Cardwell et al.,
-    draft-cardwell-iccrg-bbr-congestion-control-02, 4.5.5).
+    """The bytes that a peer acknowledges at once, beyond the line's rate and one chunk. This is `extra_acked` of BBR
+    (Cardwell et al., draft-cardwell-iccrg-bbr-congestion-control-02, 4.5.5).
 
-    With no more in flight than the line holds, the line would be idle while the peer is busy. The rate that it shows
-    would fall, and with it what may be in flight, until two chunks went each time that the peer looks.
+    If no more was in flight than the line holds, the line would be idle while the peer is busy. The measured rate would
+    drop, and with it the window, until only two chunks were sent for each burst of acknowledgements.
 
     Args:
-        now: the time.
+        now: the current time.
     """
 
     __slots__ = ("_bytes", "_largest", "_start")
@@ -34,7 +34,7 @@ class Bursts:
         self._bytes = 0
 
     def acknowledged(self, now: float, size: int, rate: float) -> float:
-        """Count `size` bytes; those beyond `rate` since the burst began."""
+        """Count `size` acknowledged bytes, and return how many exceed `rate` since the burst began."""
         expected = rate * (now - self._start)
         if self._bytes <= expected:
             self._start, self._bytes, expected = now, 0, 0.0
@@ -42,24 +42,24 @@ class Bursts:
         return self._bytes - expected
 
     def keep(self, now: float, round_: int, size: float) -> None:
-        """Let a burst of `size` bytes count from this round trip on. Only for chunks that are acknowledged whole: of
-        these there are no more than were sent, while a peer may acknowledge byte by byte."""
+        """Record a burst of `size` bytes. Only for chunks that are acknowledged as a whole: a peer cannot acknowledge
+        more of these than were sent, but it could acknowledge single bytes."""
         largest = self._largest
         keep_largest(largest, (round_, now, max(size, 0.0)))
         while largest[0][0] <= round_ - BURST_ROUNDS and largest[0][1] < now - BURST_TIME:
             largest.popleft()
 
     def bytes(self, rate: float) -> float:
-        """What may be in flight beyond what the line holds."""
+        """Bytes that may be in flight beyond what the line holds."""
         return min(self._largest[0][2], rate * MAX_BURST) if self._largest else 0.0
 
     def lateness(self, rate: float) -> float:
-        """Seconds by which a peer that was busy lengthens a round trip."""
+        """Seconds by which a busy peer lengthens a round trip."""
         return self.bytes(rate) / rate if rate else 0.0
 
 
 def keep_largest(samples: deque[SampleT], sample: SampleT) -> None:
-    """Add a sample, whose value is its last item; those before it that are no larger go, so that the first is the
+    """Add a sample, whose value is its last item, and remove earlier ones that are not larger: the first sample is the
     largest."""
     while samples and samples[-1][-1] <= sample[-1]:
         samples.pop()

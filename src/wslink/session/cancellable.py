@@ -1,4 +1,5 @@
-"""Calls that the client of a session gives up (CAN)."""
+"""A session's calls: their cancellation and progress, and the calls that the server makes of the client (CAN, PRG,
+HND)."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ logger: logging.Logger = logging.getLogger("wslink")
 
 
 class Cancellable(Detachable):
-    """Cancellation of a session's calls: one that runs, that waits for its turn, or whose response waits."""
+    """Adds to a session that calls can be cancelled while they run, wait for their turn, or wait to be answered, that
+    they report progress, and that the server calls the client. Takes the arguments of Detachable."""
 
     encoder: Encoder
     __slots__ = ("_dispatcher", "_watched")
@@ -39,56 +41,56 @@ class Cancellable(Detachable):
         self._decoder.accept_arrays()
 
     def accept_calls(self) -> None:
-        """Let the server call methods of the client, from now on (HND)."""
+        """Allow the server to call the client's methods from now on (HND)."""
         self.calls: ClientCalls | None = ClientCalls(self, self._max_frame, self._owner.limits.max_calls)
 
     def asks(self, id_: str, method: str, message: Message) -> None:
-        """The server calls a method of the client."""
+        """Notify observers that the server calls a method of the client."""
         for notify in self._owner.observers.asked:
             notify(self, id_, method, message)
 
     def replies(self, message: Mapping[str, Value]) -> None:
-        """The client has responded to such a call."""
+        """Notify observers that the client has responded to such a call."""
         for notify in self._owner.observers.replied:
             notify(self, message)
 
     @property
     def awaits_response(self) -> bool:
-        """Whether the server waits for a response of the client's."""
+        """Whether the server is waiting for a response from the client."""
         return self.calls is not None and len(self.calls) > 0
 
     def read_on(self) -> None:
-        """A response is waited for, which must be read past what waits for its turn."""
+        """Read on past calls that wait for their turn, since a response is expected behind them."""
         if self._pace is not None:
-            self._pace.read_on()
+            self._pace.intake.read_on()
 
     def accept_ends(self) -> None:
-        """Drop messages that the client ends before they are whole, from now on (CAN-3)."""
+        """Drop messages that the client aborts before they are complete, from now on (CAN-3)."""
         assert self._decoder is not None
         self._decoder.accept_ends()
 
     def reporter(self, call: Call) -> Callable[[Value], None] | None:
-        """What sends the progress of a call whose caller asks for it; None where that was not agreed on (PRG-1)."""
+        """Return a function that sends the progress of `call`; None if the client did not negotiate it (PRG-1)."""
         return Reporter(call, self._progress) if PROGRESSES in self.features else None
 
     def _progress(self, id_: str, value: Value) -> Callable[[], None]:
-        """Encode the progress of a call. It waits behind none but what else of that call does, and never behind its
-        response (LANE-4)."""
+        """Encode a progress message. It waits only for earlier messages of its call, and never for the response
+        (LANE-4)."""
         assert isinstance(self.encoder, V2Encoder)
         message = self.encoder.extension([PROGRESS, id_, value], self._max_frame)
         key = PROGRESS, id_
         return functools.partial(self.send, message, key, (id_, key))
 
     def cancel(self, id_: str) -> None:
-        """The client gave up a call of its own (CAN-1, CAN-2)."""
+        """Cancel one of the client's calls, at its request (CAN-1, CAN-2)."""
         is_running = self._dispatcher.cancel(id_)
         progress, entries = self.queue.newest((PROGRESS, id_)), self.queue.named.entries(id_)
         self.withdraw([entry for entry in entries if entry.names == (id_,) or entry is progress])
         if not is_running:
-            self._watched = (self._pace is not None and self._pace.withdraw(id_)) or self._watched
+            self._watched = (self._pace is not None and self._pace.intake.cancel(id_)) or self._watched
 
     def withdraw(self, entries: list[Entry]) -> None:
-        """Send no more of messages that wait."""
+        """Stop sending messages that are queued or partly sent."""
         if entries:
             messages = len(self.queue)
             for entry in entries:
@@ -97,8 +99,8 @@ class Cancellable(Detachable):
             self._pump()
 
     def _was_cancelled(self, pace: Pace, id_: str) -> bool:
-        """Whether a call was cancelled before it was taken."""
-        cancelled = pace.withdrew(id_)
-        if not pace.withdraws:
+        """Whether a call was cancelled while it waited for its turn."""
+        cancelled = pace.intake.was_cancelled(id_)
+        if not pace.intake.has_cancelled:
             self._watched = logger.isEnabledFor(logging.DEBUG)
         return cancelled

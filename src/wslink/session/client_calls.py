@@ -1,4 +1,4 @@
-"""Calls that the server makes of one client (HND)."""
+"""Calls from the server to one client (HND)."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from wslink.wire.value import Value
 logger: logging.Logger = logging.getLogger("wslink")
 
 OnProgress = Callable[[Value], object]
-"""Is told of the progress of a call; what it raises is logged."""
+"""Receives the progress of a call. Exceptions are logged."""
 _NAME = "call"
-"""Stands before the id of a call in the names of what waits of it: clients choose ids of their own."""
+"""Precedes a call's id in the names of its queued messages, since clients choose ids of their own calls freely."""
 
 
 class Callee(Protocol):
-    """The session of a client that is called."""
+    """The session of the client that is called."""
 
     client_id: str
     state: State
@@ -38,28 +38,29 @@ class Callee(Protocol):
     queue: SendQueue
 
     def send(self, message: Message, key: Value = None, names: tuple[Value, ...] = (), lane: int | None = None) -> None:
-        """Send a message once the transport takes it."""
+        """Send a message as soon as the transport accepts it."""
 
     def withdraw(self, entries: list[Entry]) -> None:
-        """Send no more of messages that wait."""
+        """Stop sending messages that are queued or partly sent."""
 
     def asks(self, id_: str, method: str, message: Message) -> None:
-        """It is called."""
+        """The client is being called."""
 
     def replies(self, message: Mapping[str, Value]) -> None:
-        """It has responded to a call that waits for that."""
+        """The client has responded to a pending call."""
 
     def read_on(self) -> None:
-        """A response is waited for, which must be read past what waits for its turn."""
+        """Read on past calls that wait for their turn: a response is expected behind them."""
 
 
 class ClientCalls:
-    """The calls of one client. They outlive its connections as its session does. On the event loop's thread.
+    """The calls to one client. Like its session, they survive the loss of a connection. Use it on the event loop's
+    thread.
 
     Args:
-        session: the client's.
+        session: the client's session.
         max_frame: the most bytes in a frame (G2-5).
-        most: calls that may wait for their response (LIM-20).
+        most: calls that may be pending (LIM-20).
 
     Attributes:
         loop: the event loop on which calls are made.
@@ -75,7 +76,7 @@ class ClientCalls:
         self._numbers = itertools.count()
 
     def __len__(self) -> int:
-        """Calls that wait for their response."""
+        """The number of pending calls."""
         return len(self._pending)
 
     async def call(
@@ -112,10 +113,10 @@ class ClientCalls:
             self._pending.discard(id_)
             if not response.done():
                 self._cancel(id_)
-            del response  # it holds its error, which holds this frame: a circle for the garbage collector
+            del response  # avoids a reference cycle: the future holds its exception, which holds this frame
 
     def _cancel(self, id_: str) -> None:
-        """Nobody waits for a call any more (CAN-1): it is not sent, or not to its end, or its client is told."""
+        """Cancel a call that nobody waits for any more (CAN-1): stop sending it, or else notify the client."""
         session, name = self._session, (_NAME, id_)
         is_told = CANCELLATION in session.features
         for entry in session.queue.named.entries(name):
@@ -126,14 +127,14 @@ class ClientCalls:
             session.send(pack_extension((CANCEL, id_)), None, (name,))
 
     def is_response(self, message: Value) -> bool:
-        """Whether a message is a response, however late or broken, and not a call without its method."""
+        """Whether a message is a response, even a late or malformed one, rather than a call without a method."""
         if type(message) is not dict or "method" in message:
             return False
         id_ = message.get("id")
         return "result" in message or "error" in message or (isinstance(id_, str) and self._pending.waits(id_))
 
     def settle(self, message: Mapping[str, Value]) -> None:
-        """Take a response. One for which nobody waits is late, or none at all, and is ignored (HND-3)."""
+        """Handle a response. One that matches no pending call is ignored (HND-3)."""
         id_ = message.get("id")
         if isinstance(id_, str):
             if self._pending.waits(id_):
@@ -141,13 +142,13 @@ class ClientCalls:
             self._pending.settle(id_, message)
 
     def refuse(self, error: PeerError) -> None:
-        """A message cannot be read. The call that it answers fails, if there is one."""
+        """Fail the call to which an undecodable message is the response, if there is one."""
         if error.id is not None:
             refusal = CallError(error.code, f"the client's response is refused: {error.message}")
             self._pending.reject(error.id, refusal)
 
     def progressed(self, id_: str, value: Value) -> None:
-        """The client has come further with a call (PRG-1)."""
+        """The client has reported progress of a call (PRG-1)."""
         on_progress = self._on_progress.get(id_)
         if on_progress is not None and self._pending.waits(id_):
             try:
@@ -156,5 +157,5 @@ class ClientCalls:
                 logger.exception("client %s: on_progress raised", self._session.client_id)
 
     def end(self) -> None:
-        """The client has gone for good."""
+        """Fail all pending calls: the client has gone for good."""
         self._pending.fail(ClientGone(self._session.client_id))

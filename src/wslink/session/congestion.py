@@ -1,9 +1,9 @@
-"""Rate, round trip and room of one direction of a connection, from what the peer acknowledges.
+"""Rate, round-trip time and window of one direction of a connection, estimated from the peer's acknowledgements.
 
-The model is that of BBR (Cardwell et al., "BBR: Congestion-Based Congestion Control", ACM Queue 14/5, 2016), at the
-level of messages: the largest delivery rate and the smallest round trip of the last moments say how much keeps the line
-busy while next to nothing queues in front of it. TCP below still guards the network; this decides what we hand to TCP,
-and so what can still be overtaken or replaced.
+The model is that of BBR (Cardwell et al., "BBR: Congestion-Based Congestion Control", ACM Queue 14/5, 2016), applied to
+messages: the highest delivery rate and the shortest round trip of the recent past tell how much has to be in flight to
+keep the line busy while hardly anything queues in front of it. TCP below still protects the network; this decides what
+is handed to TCP, and so what can still be overtaken or replaced.
 """
 
 from __future__ import annotations
@@ -18,62 +18,67 @@ from wslink.session.bursts import Bursts, keep_largest
 KIB = 1024
 
 CHUNK_TIME = 0.02
-"""Seconds of the line that a chunk occupies: what a small message waits for at most behind a large one."""
+"""Seconds of the line that a chunk occupies: the longest that a small message waits behind a large one."""
 MIN_CHUNK = 16 * KIB
 MAX_CHUNK = 4096 * KIB - 4096
 FIRST_WINDOW = 64 * KIB
-"""Bytes that may be in flight, and are not paced, before the rate is known."""
+"""Bytes that may be in flight, without pacing, before the rate is known."""
 MIN_WINDOW = 32 * KIB
 FAST = 32e6
-"""Bytes per second above which nothing is paced and at least `FAST_WINDOW` may be in flight: a chunk of such a line
-takes less time than a timer is exact, and TCP alone keeps its queue short."""
+"""Bytes per second above which nothing is paced and at least `FAST_WINDOW` may be in flight. On such a line a chunk
+takes less time than the resolution of timers, and TCP alone keeps its queue short."""
 FAST_WINDOW = 8192 * KIB
 
 RATE_ROUNDS = 10
-"""Round trips that a delivery rate counts for; `CONGESTED_ROUNDS` while the line shows a queue."""
+"""Round trips for which a delivery rate counts; `CONGESTED_ROUNDS` while there is a queue."""
 CONGESTED_ROUNDS = 2
 RTT_WINDOW = 10.0
-"""Seconds that the smallest round trip counts for."""
+"""Seconds for which the shortest round trip counts."""
 PROBE_TIME = 0.2
-"""Seconds of a probe (ProbeRTT of BBR): next to nothing is in flight where the smallest round trip has not been seen
-again for `RTT_WINDOW`. Who shares a line would take what waits of the others for the line's length otherwise, let more
-be in flight for it, and so would they. Whoever sees the queue go has a new smallest round trip at the same moment, so
-that all probe together the next time."""
+"""Seconds of a probe (ProbeRTT of BBR). If the shortest round trip has not been seen again for `RTT_WINDOW`, hardly
+anything is in flight for this long.
+
+Without probes, connections that share a line would mistake each other's queues for the line's length, and each would
+put more in flight for that. All that see the queue disappear measure a new shortest round trip at the same moment, so
+that their next probes coincide.
+"""
 STARTUP_GAIN = 2.885
-"""2/ln 2, with which pacing lets what is in flight double each round trip: in start-up the window decides."""
+"""2/ln 2: with this pacing gain, what is in flight can double each round trip. During start-up the window is the
+limit."""
 STARTUP_WINDOW_GAIN = 1.25
-"""What is in flight beyond the line's own room waits in front of it when start-up finds the line's rate, and small
-messages behind it. With 2, as in BBR, that was 125 ms on a line of 20 Mbit/s and 80 ms; with 1.25 it is 60 ms. Together
-with the two chunks that come on top, what is in flight still grows by 1.3 to 2 each round trip."""
+"""What is in flight beyond the line's capacity queues in front of it when start-up has found the line's rate, and
+delays small messages. With BBR's gain of 2 the delay was 125 ms on a line of 20 Mbit/s and 80 ms; with 1.25 it is 60
+ms. Together with two more chunks, what is in flight still grows by a factor of 1.3 to 2 each round trip."""
 STARTUP_GROWTH = 1.25
 STARTUP_ROUNDS = 3
-"""Start-up ends after this many round trips in which the rate grew by less than `STARTUP_GROWTH`, and begins again
-where it grows by more than that later."""
+"""Start-up ends after this many round trips in which the rate grew by less than `STARTUP_GROWTH`. It starts over if the
+rate grows by more than that later."""
 STARTUP_QUEUE = 1.25
-"""Start-up ends, too, when a round trip takes this many times the smallest one, and a chunk."""
+"""Start-up also ends when a round trip takes this many times the shortest one, plus a chunk."""
 TRAIN = 4 * MIN_CHUNK
-"""Bytes that must have been acknowledged more slowly than they were sent before that is taken for the line's rate
-although the application had no more to send."""
+"""Bytes that must have been acknowledged more slowly than they were sent for this to count as the line's rate even if
+the application had nothing more to send."""
 CYCLE = (1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
-"""Gains of the round trips after start-up: look for more, let go of the queue that this made, then cruise."""
+"""Gains of the round trips after start-up: probe for more bandwidth, drain the queue that this has caused, then
+cruise."""
 DRAIN, CRUISE = 1, 2
-"""Where letting go and cruising begin in `CYCLE`."""
+"""The indices in `CYCLE` at which draining and cruising begin."""
 DRAIN_ROUNDS = 4
-"""Round trips that letting go of a queue takes at most. It ends when no more is in flight than the line holds, or a
-chunk."""
+"""The most round trips that draining takes. It ends when no more is in flight than the line holds, or than a chunk."""
 QUEUE_ROUNDS = 2
-"""Round trips after that in which the queue that the round trips still show has gone already."""
+"""Round trips after draining in which round-trip times still show the queue that has already gone."""
 QUEUE = 1.25
-"""A queue shows where a round trip takes this many times the smallest one, and two chunks. The rate was overestimated
-then, as happens where a busy machine or a radio hands on in bursts what it has held, or the line has become slower:
-the rates of `CONGESTED_ROUNDS` count, and the queue is let go of at once, and not once in a cycle."""
+"""There is a queue if a round trip takes this many times the shortest one, plus two chunks. The rate was overestimated
+then, as when a busy machine or a radio link forwards in bursts what it has held back, or the line has become slower.
+Only the rates of the last `CONGESTED_ROUNDS` count then, and the queue is drained at once instead of once in a
+cycle."""
 WINDOW_GAIN = 1.5
 TIMER = 0.001
-"""Seconds by which a send may come early, as timers are no more exact."""
+"""Seconds by which a send may come early: the resolution of timers."""
 
 
 class _Sent(msgspec.Struct, frozen=True, gc=False):
-    """A chunk on its way, and the state of the line when it went."""
+    """A chunk in flight, and the state of the line when it was sent."""
 
     end: int
     time: float
@@ -84,17 +89,18 @@ class _Sent(msgspec.Struct, frozen=True, gc=False):
 
 
 class CongestionController:
-    """Congestion control of one direction of a connection. It reads no clock: callers pass the time.
+    """Congestion control for one direction of a connection. It reads no clock: callers pass the time.
 
-    Times are seconds of one monotonic clock, sizes bytes, rates bytes per second.
+    Times are seconds of one monotonic clock, sizes are in bytes, rates in bytes per second.
 
     Args:
-        now: the time.
+        now: the current time.
 
     Attributes:
-        sent_bytes: all that was handed to the transport so far.
-        delivered: all that the peer acknowledged.
-        rtt: the latest round trip, without what the peer held its acknowledgement back; infinite while unknown.
+        sent_bytes: all bytes handed to the transport so far.
+        delivered: all bytes that the peer has acknowledged.
+        rtt: the latest round-trip time, without the time for which the peer delayed its acknowledgement; infinite while
+            unknown.
     """
 
     __slots__ = (
@@ -144,22 +150,22 @@ class CongestionController:
 
     @property
     def in_flight(self) -> int:
-        """Bytes sent and not acknowledged."""
+        """Bytes that were sent and are not yet acknowledged."""
         return self.sent_bytes - self.delivered
 
     @property
     def rate(self) -> float:
-        """The rate that the line delivers at; 0 while unknown."""
+        """The rate at which the line delivers; 0 while unknown."""
         return self._rates[0][1] if self._rates else 0.0
 
     @property
     def min_rtt(self) -> float:
-        """The line's own round trip, without queues; infinite while unknown."""
+        """The round-trip time of the line itself, without queues; infinite while unknown."""
         return self._rtts[0][1] if self._rtts else math.inf
 
     @property
     def window(self) -> int:
-        """Bytes that may be in flight. A chunk may go while less are."""
+        """Bytes that may be in flight. A chunk may be sent while there are fewer."""
         if not self._rates or not self._rtts:
             return FIRST_WINDOW
         if self._probe_end is not None:
@@ -174,7 +180,7 @@ class CongestionController:
         return min(max(int(self.rate * CHUNK_TIME), MIN_CHUNK), MAX_CHUNK)
 
     def delay(self, now: float) -> float:
-        """Seconds until the next chunk may go: 0 for now, infinity for when the peer has acknowledged more."""
+        """Seconds until the next chunk may be sent; infinite until the peer has acknowledged more."""
         if self.in_flight >= self.window:
             return math.inf
         if not self._started and self.in_flight < FIRST_WINDOW:
@@ -198,13 +204,13 @@ class CongestionController:
             self._release = max(self._release, now) + size / rate
 
     def idle(self) -> None:
-        """Nothing waits to be sent: for now the application limits the rate, not the line."""
+        """Nothing is waiting to be sent: for now the rate is limited by the application, not by the line."""
         self._limited_until = self.sent_bytes
 
     def acknowledged(self, now: float, total: int, held: float = 0.0) -> None:
-        """The peer has received `total` bytes so far, and held this acknowledgement back for `held` seconds.
+        """The peer has received `total` bytes so far, and delayed this acknowledgement for `held` seconds.
 
-        A `total` beyond what was sent, or no larger than an earlier one, changes nothing.
+        A `total` beyond what was sent, or not above an earlier one, is ignored.
         """
         if not self.delivered < total <= self.sent_bytes:
             return
@@ -233,7 +239,7 @@ class CongestionController:
         return self.rate * self.min_rtt
 
     def _count_round(self, newest: _Sent, limited: bool) -> None:
-        """A round trip ends when a chunk is acknowledged that was sent after the end of the last one."""
+        """A round trip ends when a chunk is acknowledged that was sent after the end of the previous one."""
         if newest.delivered >= self._round_end:
             self._round += 1
             self._round_end = self.delivered
@@ -241,7 +247,7 @@ class CongestionController:
                 self._check_full()
 
     def _sample_rtt(self, now: float, rtt: float) -> bool:
-        """Take one round trip; whether none of the last `RTT_WINDOW` was as short as the one before them."""
+        """Record a round-trip time, and return whether the shortest one has expired."""
         self.rtt = rtt
         rtts = self._rtts
         while rtts and rtts[-1][1] >= rtt:
@@ -253,7 +259,7 @@ class CongestionController:
         return stale
 
     def _probe(self, now: float, stale: bool) -> None:
-        """Begin a probe, or go on with it, until a round trip has passed since little was in flight."""
+        """Begin a probe, or continue it until a round trip has passed with hardly anything in flight."""
         if self._probe_end is None:
             if stale and self._started and self.rate < FAST:
                 self._probe_end = math.inf
@@ -263,8 +269,8 @@ class CongestionController:
             self._probe_end = now + PROBE_TIME
 
     def _sample_rate(self, now: float, newest: _Sent, held: float) -> bool:
-        """Take one delivery rate: the bytes acknowledged since the chunk was sent, over the longer of the times in
-        which they were sent and in which they were acknowledged. Returns whether the application limited it."""
+        """Record a delivery rate: the bytes acknowledged since the chunk was sent, over the time it took to send or to
+        acknowledge them, whichever is longer. Returns whether the application limited the rate."""
         size = self.delivered - newest.delivered
         acknowledging, sending = max(now - newest.delivered_time - held, 1e-6), newest.time - newest.first_time
         rate = size / max(acknowledging, sending)
@@ -279,13 +285,13 @@ class CongestionController:
         return limited
 
     def _queues(self) -> bool:
-        """Whether the latest round trip shows a queue that we did not mean to make."""
+        """Whether the latest round trip shows an unintended queue."""
         return self._started and self.rtt > QUEUE * self.min_rtt + 2 * CHUNK_TIME + self._bursts.lateness(self.rate)
 
     # Gains ------------------------------------------------------------------------
 
     def _check_full(self) -> None:
-        """Whether start-up has found the line's rate, or the line has become faster since."""
+        """Check whether start-up has found the line's rate, or the line has become faster since."""
         if self.rate >= self._full_rate * STARTUP_GROWTH:
             self._full_rate = self.rate
             self._full_rounds = 0
@@ -297,15 +303,15 @@ class CongestionController:
             self._started = self._full_rounds >= STARTUP_ROUNDS
 
     def _check_queue(self) -> None:
-        """End start-up as soon as a queue shows: the rate follows a round trip later. What the application limits makes
-        no queue: a late answer to a small message says nothing about the line's rate."""
+        """End start-up as soon as there is a queue: the rate follows a round trip later. Not called for what the
+        application limits: a late response to a small message says nothing about the line's rate."""
         most = STARTUP_QUEUE * self.min_rtt + CHUNK_TIME + self._bursts.lateness(self.rate)
         if not self._started and self.rtt > most:
             self._full_rate = self.rate
             self._started = True
 
     def _advance(self, now: float) -> None:
-        """Go on in the cycle of gains."""
+        """Proceed in the cycle of gains."""
         if not self._started:
             return
         drained = self.in_flight <= max(self._bandwidth_delay(), self.chunk_size)
@@ -332,67 +338,3 @@ class CongestionController:
         if not self._started:
             return max(rate * STARTUP_GAIN, FIRST_WINDOW / self.min_rtt)
         return rate * (CYCLE[self._cycle] if self._drained else 1 / STARTUP_GAIN)
-
-
-UNSENT, UNSENT_WHERE_FAST = 128 * KIB, 8192 * KIB
-"""Bytes that may wait in the kernel before they are sent. What is on its way does not count, so that the rate of no
-line falls; but where a chunk is `LARGE`, refilling so little each time would cost more than the line gains."""
-LARGE = 1024 * KIB
-AT_ONCE = 256 * KIB
-"""Bytes up to which a chunk grows at once, and from which on it doubles at most once in its time: what a line takes in
-a moment says how much the kernel holds, and nothing of the line."""
-SHORTEST = 0.005
-"""Seconds of a line that tell its rate."""
-
-
-class ChunkSize:
-    """The size of the next chunk to a peer that acknowledges nothing, from what the transport takes.
-
-    It follows the rate at which the transport becomes writable again, and doubles while that takes all it is given.
-
-    Attributes:
-        size: bytes of the next chunk.
-    """
-
-    __slots__ = ("_given", "_grown", "_since", "size")
-
-    def __init__(self) -> None:
-        self.size: int = FIRST_WINDOW
-        self._given = 0
-        self._since: float | None = None
-        self._grown = 0.0
-
-    def given(self, size: int) -> None:
-        """A frame of `size` bytes was given to the transport."""
-        self._given += size
-
-    def taken(self, now: float) -> None:
-        """What was given was a whole chunk, and the transport is still writable."""
-        self._follow(now, 2 * self.size)
-
-    def resumed(self, now: float) -> None:
-        """The transport is writable again."""
-        if self._since is not None:
-            if now < self._since + SHORTEST:
-                return
-            self._follow(now, int(self._given / (now - self._since) * CHUNK_TIME))
-        self._since = now
-        self._given = 0
-
-    def _follow(self, now: float, size: int) -> None:
-        if size > max(self.size, AT_ONCE):
-            if now < self._grown + CHUNK_TIME:
-                return
-            self._grown = now
-            size = min(size, 2 * max(self.size, AT_ONCE))
-        self.size = min(max(size, MIN_CHUNK), MAX_CHUNK)
-
-    def idle(self) -> None:
-        """Nothing waits: until more does, time says nothing of the line."""
-        self._since = None
-        self._given = 0
-
-    @property
-    def unsent(self) -> int:
-        """Bytes that may wait in the kernel."""
-        return UNSENT if self.size < LARGE else UNSENT_WHERE_FAST

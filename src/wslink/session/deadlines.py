@@ -1,34 +1,35 @@
-"""Until when clients have to say hello: one timer for all that have the same time, instead of one for each."""
+"""Deadlines for hello: one timer for all sessions with the same time limit, instead of one for each."""
 
 from __future__ import annotations
 
 import asyncio
-import weakref
 from collections.abc import Callable
 from time import monotonic
 
+from wslink.per_loop import per_loop
+
 
 class Deadline:
-    """Calls whoever has not been done in time.
+    """Calls back for everyone who has missed a deadline.
 
     Args:
-        seconds: that each has.
+        seconds: the time limit.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._due: dict[Callable[[], None], float] = {}  # the first to be late first
+        self._due: dict[Callable[[], None], float] = {}  # the earliest first
         self._scheduled = False
 
     def add(self, late: Callable[[], None]) -> None:
-        """Call `late` once the time has gone by, unless it is discarded before."""
+        """Call `late` after the time limit, unless it is discarded before."""
         self._due[late] = monotonic() + self._seconds
         if not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_later(self._seconds, self._sweep)
 
     def discard(self, late: Callable[[], None]) -> None:
-        """It has been done. Safe to call more than once."""
+        """The deadline was met. Safe to call more than once."""
         self._due.pop(late, None)
 
     def _sweep(self) -> None:
@@ -41,19 +42,10 @@ class Deadline:
                 asyncio.get_running_loop().call_later(left, self._sweep)
                 return
             del self._due[late]
-            asyncio.get_running_loop().call_soon(late)  # one that raises spoils it for nobody else
+            asyncio.get_running_loop().call_soon(late)  # so that an exception affects no other
 
 
-_deadlines: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[float, Deadline]] = weakref.WeakKeyDictionary()
-
-
+@per_loop
 def deadline(seconds: float) -> Deadline:
-    """That of so many seconds, on the running event loop."""
-    loop = asyncio.get_running_loop()
-    known = _deadlines.get(loop)
-    if known is None:
-        known = _deadlines[loop] = {}
-    found = known.get(seconds)
-    if found is None:
-        found = known[seconds] = Deadline(seconds)
-    return found
+    """The deadline that all sessions with this time limit share on the running event loop."""
+    return Deadline(seconds)

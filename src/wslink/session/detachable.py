@@ -1,4 +1,4 @@
-"""A session that outlives its connection (RES)."""
+"""Sessions that outlive their connections (RES)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wslink.session.refusals import Refusals
 from wslink.session.resumption import EXPIRED, OVERFLOW, REFUSED, Resumption, Return
 from wslink.session.state import CLOSED, DETACHED, OPEN, Event
 from wslink.session.tokens import digest
-from wslink.wire.chunks import renumbered
+from wslink.wire.chunks import numbered
 from wslink.wire.codec import Decoder
 from wslink.wire.frames import Message
 from wslink.wire.messages import ARRAYS, CANCELLATION
@@ -25,11 +25,11 @@ from wslink.wire.value import Value
 logger: logging.Logger = logging.getLogger("wslink")
 
 RESUMED_ELSEWHERE = 4001
-"""The code that closes a connection whose client has returned over another one (RES-9)."""
+"""The close code of a connection whose client has resumed over another one (RES-9)."""
 
 
 class Detachable(Refusals):
-    """Adds to what a session sends that it can wait for its client's return. Takes what Outgoing does."""
+    """Adds to a session that it can wait for its client to return. Takes the arguments of Outgoing."""
 
     resumption: Resumption | None
     acknowledgements: Acknowledgements | None
@@ -44,12 +44,12 @@ class Detachable(Refusals):
         self._decoder: Decoder | None = None
         self._window: asyncio.TimerHandle | None = None
         self.resumable: bool = True
-        """Whether `resume` is offered: its connection can be handed to another session."""
+        """Whether `resume` is offered, that is, whether the connection can be handed to another session."""
         self.verdict: str = EXPIRED
-        """Why the client cannot return once the session has ended."""
+        """The reason why the client cannot return, once the session has ended."""
 
     def closed(self, asked: bool = False) -> None:
-        """The connection has ended; `asked`: by a close of the client's. Safe to call more than once."""
+        """The connection has ended. `asked` means that the client closed it. Safe to call more than once."""
         if self.resumption is not None and not asked and self.state is OPEN:
             self.detach()
         elif self.state is not DETACHED:
@@ -60,7 +60,8 @@ class Detachable(Refusals):
         raise NotImplementedError
 
     def begin_resumption(self) -> Resumption:
-        """Number what is sent from now on, and keep it; hello's response is still to be sent, which has no number."""
+        """Number and keep all messages from now on, except for the response to hello, which is still to be sent without
+        a number."""
         limits = self._owner.limits
         self.resumption = found = Resumption(limits.max_resume, limits.max_partial, self._owner.backlog)
         self.queue.numbers = found
@@ -72,11 +73,11 @@ class Detachable(Refusals):
             self.result(id_, result)
             return
         response = self.encoder.result(id_, result, self._max_frame)
-        if not self._send_now(Message(tuple(renumbered(response.frames, 0)), response.size)):
+        if not self._send_now(Message(tuple(numbered(response, 0)), response.size)):
             self.close(1008, f"it says hello again and again, and has read none of {MAX_UNREAD} responses")
 
     def start_resume(self) -> None:
-        """Acknowledge what arrives from now on (RES-5)."""
+        """Acknowledge received messages from now on (RES-5)."""
         assert self.resumption is not None
         for each in self.resumption.foreign:
             self._owner.tokens.adopt(each, self)
@@ -96,7 +97,8 @@ class Detachable(Refusals):
             self.acknowledgements.received -= size
 
     def void_previous_token(self) -> None:
-        """The client has acknowledged messages, and so knows its newest token (RES-7)."""
+        """Void the previous token: by acknowledging messages the client has shown that it knows its newest one
+        (RES-7)."""
         resumption = self.resumption
         if resumption is not None:
             self._owner.tokens.void(resumption.previous)
@@ -104,7 +106,7 @@ class Detachable(Refusals):
             resumption.previous = ""
 
     def _void_foreign(self, resumption: Resumption, verdict: str = EXPIRED) -> None:
-        """Tokens that the worker before gave count no more."""
+        """Void the tokens that a previous worker issued."""
         for each in resumption.foreign:
             self._owner.tokens.void_digest(each, verdict)
         resumption.foreign = frozenset()
@@ -112,7 +114,7 @@ class Detachable(Refusals):
     # Going ------------------------------------------------------------------------
 
     def detach(self) -> None:
-        """The connection is lost: wait for the client's return (RES-6)."""
+        """The connection is lost: wait for the client to return (RES-6)."""
         self.advance(Event.DETACHED)
         if self.resumption is not None and isinstance(self._decoder, V2Decoder):
             self.resumption.keep_beginnings(self._decoder.take_beginnings())
@@ -125,8 +127,8 @@ class Detachable(Refusals):
         self._owner.detached(self)
 
     def stalled(self, reason: str) -> None:
-        """The client has taken nothing for too long (LIM-6): its connection ends, and the session with it unless it can
-        be resumed. The line may be dead without either end having been told."""
+        """The client has accepted nothing for too long (LIM-6). The connection ends, and with it the session unless it
+        can be resumed: the line may be dead without either end having noticed."""
         if self.resumption is None or self.state is not OPEN:
             self.close(1008, reason)
             return
@@ -135,11 +137,11 @@ class Detachable(Refusals):
         self.detach()
 
     def check_kept(self) -> None:
-        """More waits for a client that is away."""
+        """More messages are waiting for a client that is away."""
         self._is_over_limit()
 
     def _is_over_limit(self) -> bool:
-        """Whether more is kept for a client that is away than may be (RES-4), which ends the session."""
+        """Check the bound on what is kept for a client that is away (RES-4). Exceeding it ends the session."""
         resumption = self.resumption
         if resumption is None:
             return False
@@ -154,13 +156,13 @@ class Detachable(Refusals):
         self._give_up(EXPIRED)
 
     def _give_up(self, verdict: str) -> None:
-        """The client cannot return any more."""
+        """End the session: the client cannot return any more."""
         if self.state is not CLOSED:
             self.verdict = verdict
             self._end()
 
     def _move(self, transport: Transport) -> None:
-        """Leave one connection, or nowhere, for another."""
+        """Replace the transport."""
         self._transport.carry(Departed(self.client_id))
         if self._pace is not None:
             self._pace.stop()
@@ -171,7 +173,7 @@ class Detachable(Refusals):
         self._settle(self._sender.move(transport))
 
     def stop_resumption(self) -> None:
-        """The session has ended: its tokens lead nowhere."""
+        """Void the session's tokens: it has ended."""
         if self._window is not None:
             self._window.cancel()
         if self.resumption is not None:
@@ -183,7 +185,8 @@ class Detachable(Refusals):
     # Returning ----------------------------------------------------------------------
 
     def refuses(self, back: Return, features: tuple[str, ...], identity: Identity) -> str:
-        """Why a client cannot return that has passed the checks of a hello; "" if it can, with its next token then."""
+        """Check whether a client that has authenticated can return. Returns the reason why not, or "" after renewing
+        its token."""
         client, resumption = self.client, self.resumption
         assert client is not None
         assert resumption is not None
@@ -203,8 +206,8 @@ class Detachable(Refusals):
         return ""
 
     def _renew_token(self, resumption: Resumption, used: str) -> None:
-        """Bring the next token; a client that missed the newest is given that again, since it may have missed it on
-        one of two connections alone (RES-7)."""
+        """Issue the next token. A client that presents the newest one again gets it again, since it may have missed it
+        on one of two connections only (RES-7)."""
         if not resumption.token and digest(used) in resumption.foreign:
             resumption.token = used
         if used == resumption.token:
@@ -216,7 +219,7 @@ class Detachable(Refusals):
         self.credit -= int(seconds * CREDIT / CLIENT_TIME)
 
     def take_up(self, transport: Transport, decoder: Decoder, opening: Opening) -> None:
-        """Go on over a new connection, whose client has been told so (RES-6)."""
+        """Continue over a new connection, after the client was notified (RES-6)."""
         resumption = self.resumption
         assert resumption is not None
         self.advance(Event.RESUMED)

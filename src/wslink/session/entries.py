@@ -1,4 +1,4 @@
-"""Messages that wait in a send queue, the streams that they wait in, and the names by which they keep their order."""
+"""The entries of a send queue, their streams, and the names that determine their order."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from wslink.wire.frames import Message
 
 
 class Gate(Protocol):
-    """Decides whether a message may begin to be sent, such as a subscription's window (FLOW-6)."""
+    """Decides whether a message may begin to be sent. A subscription's window is one (FLOW-6)."""
 
     @property
     def open(self) -> bool: ...
 
 
 class Entry(msgspec.Struct, eq=False, gc=False):
-    """A message that waits. It may be replaced until it begins to be sent (SUB-13).
+    """A waiting message. It may be replaced until it begins to be sent (SUB-13).
 
-    There may be a hundred thousand of them, so the garbage collector does not look at them: whoever takes one out of
-    its stream, or drops the queue, breaks the circle of entry and stream (`SendQueue.clear`).
+    There may be a hundred thousand of them, so the garbage collector does not track them. Whoever removes one from its
+    stream, or drops the queue, has to break the reference cycle between entry and stream (`SendQueue.clear`).
 
     Attributes:
         message: the message.
-        key: what it is the newest of; None for one that is never replaced.
-        names: what later messages that must not pass it are known by: a topic, a call.
-        gates: all are open when it begins.
+        key: a newer message with the same key replaces this one; None if none may.
+        names: messages that share a name keep their order: a topic, a call.
+        gates: must all be open for the message to begin.
         on_begin: called when its first frame is taken.
-        after: one that has to be over first, whatever their names.
-        order: counts the messages of a queue, in the order in which they were put.
-        follows: whether another of one of its names waited when it was put.
-        stream: where it waits.
-        about: what its sender knows it by, for `withdraw`.
-        cutter: what cuts it into chunks, once it has begun, where it is cut.
+        after: an entry that has to be finished first, whatever their names.
+        order: the position in the order in which entries were put into the queue.
+        follows: whether an entry with one of its names was waiting when it was put.
+        stream: the stream in which it waits.
+        about: identifies it for its sender, for `withdraw`.
+        cutter: cuts it into chunks once it has begun, if it is large.
         begun: whether its first frame was taken.
         over: whether its last frame was taken.
-        ended: whether no more of it is sent than the chunk that says so (CAN-3).
+        ended: whether it is aborted: only the chunk that says so is still sent (CAN-3).
     """
 
     message: Message
@@ -58,12 +58,13 @@ class Entry(msgspec.Struct, eq=False, gc=False):
     ended: bool = False
 
     def take_over(self, newer: Entry) -> None:
-        """Be what `newer` is, in this place. It is for other subscriptions, perhaps, and waits for their windows."""
+        """Become `newer`, in this place of the queue. It may be for other subscriptions, and wait for their windows."""
         self.message, self.on_begin = newer.message, newer.on_begin
         self.gates, self.about = newer.gates, newer.about
 
     def end(self) -> int:
-        """Send no more of it than a chunk that says so (CAN-3), if it is being cut; how many bytes are not sent."""
+        """Abort the message if it is being cut, so that only a chunk that says so is sent (CAN-3). Returns the number
+        of bytes that are not sent."""
         if self.cutter is None or self.ended:
             return 0
         self.ended = True
@@ -71,14 +72,14 @@ class Entry(msgspec.Struct, eq=False, gc=False):
 
     @property
     def ready(self) -> bool:
-        """Whether its next frame may go once it is the first of its names."""
+        """Whether its next frame may be sent once it is the first of its names."""
         if self.begun:
             return True
         return (self.after is None or self.after.over) and all(gate.open for gate in self.gates)
 
 
 class Stream:
-    """Messages that go one after the other. Small ones that wait for their turn alone share one."""
+    """Messages that are sent one after another. Small ones whose order does not depend on others share one stream."""
 
     __slots__ = ("entries", "lane", "shared")
 
@@ -92,12 +93,12 @@ class Place(msgspec.Struct, eq=False, gc=False):
     """The waiting messages of a name.
 
     Attributes:
-        stream: the one in which the last of them waits.
-        first: the one that was put first; the only one, mostly.
+        stream: the stream in which the last of them waits.
+        first: the one that was put first. Usually it is the only one.
         last: the one that was put last.
-        count: how many wait.
-        all: all of them in the order in which they were put, those between the first and the last that are over
-            included; None where there never were more than two: a result, and what its method published.
+        count: how many are waiting.
+        all: all of them in the order in which they were put, including finished ones between the first and the last;
+            None if there were never more than two, as for a result and what its method published.
     """
 
     stream: Stream
@@ -115,7 +116,7 @@ class Place(msgspec.Struct, eq=False, gc=False):
         self.last, self.stream = entry, stream
 
     def remove(self) -> None:
-        """One of them, of several, is over."""
+        """One of several has finished."""
         self.count -= 1
         last = self.last
         if self.all is not None:
@@ -129,8 +130,7 @@ class Place(msgspec.Struct, eq=False, gc=False):
             self.stream = self.last.stream
 
     def _trim(self, entries: deque[Entry]) -> None:
-        """Forget those that are over before the first that is not, behind the last, and between them where they are
-        many."""
+        """Remove finished entries at both ends, and in between if there are many."""
         while entries and entries[0].over:
             entries.popleft()
         while entries and entries[-1].over:
@@ -142,14 +142,14 @@ class Place(msgspec.Struct, eq=False, gc=False):
 
     @property
     def waiting(self) -> tuple[Entry, ...]:
-        """Those that wait, in the order in which they were put."""
+        """The waiting messages, in the order in which they were put."""
         if self.all is not None:
             return tuple(entry for entry in self.all if not entry.over)
         return (self.first,) if self.count == 1 else (self.first, self.last)
 
 
 class Names:
-    """The waiting messages of each name, and the callbacks for when none waits any more."""
+    """The waiting messages of each name, and callbacks for when there are none left."""
 
     __slots__ = ("_places", "_watchers")
 
@@ -161,25 +161,25 @@ class Names:
         return self._places.get(name)
 
     def is_gated(self, name: Hashable) -> bool:
-        """Whether messages of a name wait for a gate."""
+        """Whether messages of a name are waiting for a gate."""
         place = self._places.get(name)
         return place is not None and bool(place.last.gates)
 
     def leads(self, entry: Entry) -> bool:
-        """Whether a message that waits is the first of each of its names."""
+        """Whether a waiting message is the first of each of its names."""
         return all(self._places[name].first is entry for name in entry.names)
 
     def entries(self, name: Hashable) -> tuple[Entry, ...]:
-        """The messages of a name that wait, in the order in which they were put."""
+        """The waiting messages of a name, in the order in which they were put."""
         place = self._places.get(name)
         return () if place is None else place.waiting
 
     def response(self, id_: str) -> Entry | None:
-        """The response to a call, which has no other name."""
+        """The response to a call. It is the message that has no other name."""
         return next((entry for entry in self.entries(id_) if entry.names == (id_,)), None)
 
     def add(self, entry: Entry, stream: Stream) -> None:
-        """A message waits in `stream`."""
+        """A message is waiting in `stream`."""
         for name in entry.names:
             place = self._places.get(name)
             if place is None:
@@ -188,7 +188,7 @@ class Names:
                 place.add(entry, stream)
 
     def remove(self, entry: Entry) -> None:
-        """It waits no longer, and is over."""
+        """A message has finished."""
         for name in entry.names:
             place = self._places[name]
             if place.count > 1:

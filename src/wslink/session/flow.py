@@ -1,4 +1,4 @@
-"""Flow control of one session: what its client has, and what may go (FLOW)."""
+"""Flow control of one session: what its client has received, and what may be sent (FLOW)."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from wslink.session.window import DeliveryWindow, Settled
 from wslink.wire.frames import Frame, Message
 
 LOOK_EVERY = 32
-"""Frames that are handed over before the clock is asked."""
+"""Frames that are sent before the clock is read."""
 TURN_TIME = 0.002
-"""Seconds of a turn of the event loop in which frames are handed over for one client (TURN-1)."""
+"""Seconds per turn of the event loop for sending one client's frames (TURN-1)."""
 MAX_HELD = 60_000
-"""Milliseconds of holding an acknowledgement back that a peer is believed."""
+"""The longest delay of an acknowledgement that a peer is believed, in milliseconds."""
 
 
 class Sink(Protocol):
-    """The destination of frames: the part of session.ports.Transport that matters here."""
+    """A destination of frames: the part of session.ports.Transport that flow control needs."""
 
     @property
     def writable(self) -> bool: ...
@@ -34,21 +34,22 @@ class Sink(Protocol):
 
 
 class FlowControl:
-    """Flow control of one session, by its client's acknowledgements.
+    """Flow control of one session, based on its client's acknowledgements.
 
     Args:
-        queue: what waits.
-        sink: what it goes to.
+        queue: the waiting messages.
+        sink: where they are sent.
         send: see Acknowledgements.
-        resume: called when more of the queue may go than before; it calls `pump`.
-        numbers: those of the messages that have arrived, with `resume`.
+        resume: called when more of the queue may be sent than before; it calls `pump`.
+        numbers: the numbers of the received messages, with `resume`.
 
     Attributes:
         received: what has arrived, and its acknowledgements.
-        line: what is known of the line.
-        windows: of the client's subscriptions, by number.
-        deaf: whether nothing is read from the connection, and so no acknowledgement arrives: all goes then that the
-            sink takes. To wait for one would be for ever where nothing is read until what waits has gone (TURN-2).
+        line: estimates of the line.
+        windows: the windows of the client's subscriptions, by number.
+        deaf: whether reading is paused, so that no acknowledgement can arrive. Everything that the sink accepts is sent
+            then: waiting for acknowledgements would be a deadlock if reading resumes only after the queue has shrunk
+            (TURN-2).
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class FlowControl:
     # Sending ------------------------------------------------------------------
 
     def takes(self, size: int) -> bool:
-        """Whether a small message may pass the queue, in which nothing waits; if so, it counts as sent."""
+        """Whether a small message may be sent at once, with an empty queue. If so, it is counted as sent."""
         line = self.line
         if line.in_flight >= line.window:
             return False
@@ -79,8 +80,8 @@ class FlowControl:
         return True
 
     def pump(self) -> None:
-        """Hand what may go to the sink, and see to it that what may not is looked at again. Where nothing is on its way
-        nothing queues, however slow a busy moment has made the line look: a chunk goes at once."""
+        """Send what may be sent, and schedule the rest. With nothing in flight there is no queue on the line, however
+        slow a busy moment has made it look, so at least one chunk is sent."""
         queue, sink, line = self._queue, self._sink, self.line
         now = monotonic()
         delay = 0.0
@@ -103,13 +104,13 @@ class FlowControl:
         self._resume()
 
     def acknowledged(self, total: int, held: int) -> None:
-        """The client has received `total` bytes, and held that back for `held` milliseconds."""
+        """The client has received `total` bytes, and delayed the acknowledgement for `held` milliseconds."""
         self.line.acknowledged(monotonic(), total, min(held, MAX_HELD) / 1000)
         if self._queue.waiting:
             self._resume()
 
     def move(self, sink: Sink) -> None:
-        """Another connection begins: nothing is known of its line (RES-6)."""
+        """Start again on a new connection, whose line is unknown (RES-6)."""
         self.stop()
         self.received.restart()
         self._sink = sink
@@ -117,7 +118,7 @@ class FlowControl:
         self.deaf = False
 
     def stop(self) -> None:
-        """The connection has ended."""
+        """Stop the timers: the connection has ended."""
         self.received.stop()
         if self._timer is not None:
             self._timer.cancel()
@@ -126,20 +127,20 @@ class FlowControl:
     # Windows --------------------------------------------------------------------
 
     def open_window(self, subscription: int, window: int | None, max_rate: float | None) -> DeliveryWindow:
-        """The window of a subscription that begins, or has a new filter."""
+        """Return the window of a subscription that is new, or that has a new filter."""
         found = self.windows.get(subscription)
         if found is None:
             found = self.windows[subscription] = DeliveryWindow(window, max_rate)
         return found
 
     def close_window(self, subscription: int) -> None:
-        """A subscription has ended: what waits for it may go to others that share it."""
+        """A subscription has ended. Messages that waited for it may be sent to others that share them."""
         window = self.windows.pop(subscription, None)
         if window is not None:
             window.end()
 
     def gates(self, subscriptions: tuple[int, ...]) -> tuple[DeliveryWindow, ...]:
-        """What a publication for `subscriptions` waits for."""
+        """The windows that a publication for `subscriptions` has to wait for."""
         windows = self.windows
         return tuple(windows[id_] for id_ in subscriptions if id_ in windows)
 
@@ -159,7 +160,7 @@ class FlowControl:
             self._resume()
 
     def settled(self, subscription: int, count: int, duration: int) -> Settled | None:
-        """The client's callback has dealt with `count` publications of a subscription, the last in `duration` ms."""
+        """The client's callback has handled `count` publications of a subscription, the last one in `duration` ms."""
         window = self.windows.get(subscription)
         if window is None:
             return None

@@ -1,4 +1,4 @@
-"""Hello at the server's end: authenticate the client, grant features, respond."""
+"""Hello on the server's side: authenticate the client, grant features, respond."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ POLICY_VIOLATION = 1008
 
 
 class Greetable(SessionView, Protocol):
-    """A session as its hello sees it.
+    """A session, as the handling of hello needs it.
 
     Attributes:
-        asking: hellos that wait until it is known who the client is.
+        asking: hellos whose authentication is pending.
     """
 
     asking: int
@@ -35,36 +35,36 @@ class Greetable(SessionView, Protocol):
         """End the session and close its connection."""
 
     def refuse_hello(self, id_: str) -> None:
-        """Send that the hello of that id is refused."""
+        """Send the error response to the hello with that id."""
 
     @property
     def resumable(self) -> bool:
         """Whether `resume` is offered."""
 
     def begin_resumption(self) -> Resumption:
-        """Number what is sent from now on, and keep it."""
+        """Number and keep all messages from now on."""
 
     def answer_hello(self, id_: str, result: dict[str, Value]) -> None:
         """Send the response to a hello."""
 
     def hand_over(self, session: Returnable, id_: str, result: dict[str, Value]) -> None:
-        """Send the response to a hello, and give the connection to the session that the client returns to."""
+        """Send the response to a hello, and move the connection to the session that the client returns to."""
 
     def open(self, features: tuple[str, ...], identity: Identity) -> None:
-        """The client has authenticated, and has been told so."""
+        """The client has authenticated and was notified."""
 
 
 class Greeting:
-    """One hello.
+    """The handling of one hello.
 
     Args:
-        session: the client's.
-        owner: decides who the client is, and offers features.
-        opening: what opened the connection.
+        session: the client's session.
+        owner: authenticates the client, and offers features.
+        opening: how the connection was opened.
         request: the hello.
 
     Raises:
-        PeerError: if the hello is malformed.
+        PeerError: the hello is malformed.
     """
 
     def __init__(self, session: Greetable, owner: SessionOwner, opening: Opening, request: Request) -> None:
@@ -75,8 +75,8 @@ class Greeting:
         self._credentials = Credentials(hello.secret, hello.has_secret, session.client_id, hello.client, opening)
 
     def answer(self) -> None:
-        """Authenticate the client and send the answer, now or as soon as it is known who the client is. Few may be
-        asked about at a time (LIM-8)."""
+        """Authenticate the client and respond, either at once or when the authentication completes. Only few
+        authentications may be pending at a time (LIM-8)."""
         limit = self._owner.limits.max_hellos
         if self._session.asking >= limit:
             self._session.close(POLICY_VIOLATION, f"over max_hellos ({limit}) hellos wait for their answer")
@@ -103,12 +103,14 @@ class Greeting:
     async def _wait(self, verdict: Awaitable[Identity | None]) -> None:
         try:
             identity = await verdict
+            if identity is not None and not isinstance(identity, Identity):  # such as the True or False of a check
+                raise TypeError(f"authentication gives an Identity or None, not {identity!r:.100}")
         except RAISED as error:
             identity = self._no_identity(error)
         self._finish(identity)
 
     def _no_identity(self, error: BaseException) -> Identity | None:
-        """What an authentication that raises comes to: the client is refused."""
+        """Log an exception in the authentication, and refuse the client."""
         logger.error("client %s: its authentication raised", self._session.client_id, exc_info=error)
         return None
 
@@ -120,7 +122,7 @@ class Greeting:
             session.refuse_hello(self._id)
             return
         features = owner.features.granted(self._hello.features, session.encoder.version)
-        if session.state is OPEN:  # a second hello changes nothing (HELLO-6), and so is granted nothing new
+        if session.state is OPEN:  # a second hello changes nothing, so it is granted nothing new (HELLO-6)
             features = tuple(name for name in features if name in session.features)
             session.answer_hello(self._id, self._answer(session.client_id, features))
             return
@@ -138,7 +140,7 @@ class Greeting:
             session.open(features, identity)
 
     async def _resume_later(self, coming: Awaitable[None], features: tuple[str, ...], identity: Identity) -> None:
-        """Go on once the session has come from another process, if one has it (RES-12)."""
+        """Continue once the session has arrived from another process, or none has it (RES-12)."""
         await coming
         if self._session.state is NEW:
             self._resume(features, identity)
@@ -148,7 +150,7 @@ class Greeting:
         return answer(self._hello, client_id, self._session.encoder.version, max_frame, features)
 
     def _resume(self, features: tuple[str, ...], identity: Identity) -> None:
-        """Lead a client back to its session, or begin one that it can return to (RES-1)."""
+        """Return a client to its session, or start one that it can return to (RES-1)."""
         session, back, window = self._session, self._hello.back, self._owner.limits.resume_window
         found = self._owner.tokens.find(back.token) if back.token else ""
         reason = found if isinstance(found, str) else found.refuses(back, features, identity)

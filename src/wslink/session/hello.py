@@ -1,4 +1,4 @@
-"""Hello: what a client says of itself, and the answer (HELLO, EXT). All of it from values."""
+"""Parsing and answering hello (HELLO, EXT). Values in, values out."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from wslink.wire.messages import HELLO, RESUME, Request
 from wslink.wire.value import Value
 
 FIRST = Return()
-"""What a client says of resumption at its first hello."""
+"""The resumption data of a client's first hello."""
 MAX_TOKEN = 64
-"""Characters of a token that are looked at."""
+"""The longest token that is accepted, in characters."""
 
 
 class Hello(msgspec.Struct):
     """A client's hello.
 
     Attributes:
-        secret: what it sent as its secret, of any type; None where it sent none.
-        has_secret: whether it sent one at all (HELLO-7).
-        features: the features it announced (EXT-1).
-        client: what it says of itself, for logs; may be empty.
-        back: what it says about resumption (RES-1).
+        secret: the secret that it contained, of any type; None if there was none.
+        has_secret: whether it contained a secret (HELLO-7).
+        features: the announced features (EXT-1).
+        client: the client's description of itself, for logs; may be empty.
+        back: the resumption data (RES-1).
     """
 
     secret: Value
@@ -35,14 +35,14 @@ class Hello(msgspec.Struct):
 
 
 def parse_hello(request: Request, max_missing: int) -> Hello:
-    """Read a hello.
+    """Parse a hello.
 
     Args:
-        max_missing: numbers of messages that it may name as missing.
+        max_missing: message numbers that it may list as missing.
 
     Raises:
-        AuthenticationError: if its one argument is not a map.
-        InvalidParams: if its features are not a list of strings, or what it says about resumption is malformed.
+        AuthenticationError: its argument is not a map.
+        InvalidParams: its features are not a list of strings, or the resumption data is malformed.
     """
     token = request.args[0] if request.args else {}
     if not isinstance(token, dict):
@@ -57,7 +57,7 @@ def parse_hello(request: Request, max_missing: int) -> Hello:
 
 
 def _parse_return(given: Value, max_missing: int) -> Return:
-    """What a hello says about resumption (RES-1). Raises InvalidParams."""
+    """Parse the resumption data of a hello (RES-1). Raises InvalidParams."""
     if given is None:
         return Return()
     if not isinstance(given, dict):
@@ -73,7 +73,8 @@ def _parse_return(given: Value, max_missing: int) -> Return:
 
 
 def _parse_begun(given: Value, most: int) -> tuple[tuple[int, int], ...]:
-    """The messages of which the peer has the beginning, and how much of it (RES-13). Raises InvalidParams."""
+    """Parse the list of partly received messages: their numbers, and the bytes that have arrived (RES-13). Raises
+    InvalidParams."""
     pairs: list[Value] = given if isinstance(given, list) and len(given) <= most else [None]
     for pair in pairs:
         if not isinstance(pair, list) or len(pair) != 2 or not all(type(one) is int and one > 0 for one in pair):
@@ -83,7 +84,7 @@ def _parse_begun(given: Value, most: int) -> tuple[tuple[int, int], ...]:
 
 
 def answer(hello: Hello, client_id: str, version: int, max_frame: int, features: tuple[str, ...]) -> dict[str, Value]:
-    """The result of a good hello on a connection of protocol `version` (HELLO-2, EXT-2)."""
+    """Return the result of a successful hello on a connection of protocol `version` (HELLO-2, EXT-2)."""
     result: dict[str, Value] = {"clientID": client_id}
     if version == 2:
         result["maxMsgSize"] = max_frame

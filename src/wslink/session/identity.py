@@ -1,4 +1,4 @@
-"""The credentials that a client presents when it connects, and its identity."""
+"""The credentials that clients present when they connect, and their identities."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Opening(msgspec.Struct, frozen=True):
-    """The opening of a connection, as far as its transport knows.
+    """How a connection was opened, as far as its transport knows.
 
     Attributes:
-        headers: of the request; names are looked up in any case, and those that come several times have `getall`.
-        address: the peer's IP address; "" where it is not known.
+        headers: the request's headers. Lookup ignores case. Mappings with repeated headers have a `getall` method.
+        address: the peer's IP address; "" if unknown.
         query: the query string of the request, without "?".
-        same_origin: whether it comes from a page of this server's own origin, directly and on this machine (HELLO-7).
-        request: the request itself, for the observers of the compatibility API; None where nobody wants it.
-        scope: in an ASGI application its scope, with the session and the user of the outer application.
-        vouched: whether what carries the connection answers for the peer, which needs no secret then: a page of a
-            notebook, over the channel of the kernel that its user controls (HELLO-7).
+        same_origin: whether the request comes directly from a page of this server, opened on this machine (HELLO-7).
+        request: the request itself, for observers of the compatibility API; None if no observer wants it.
+        scope: the ASGI scope in an ASGI application, which contains the outer application's session and user.
+        vouched: whether the transport itself authenticates the peer, so that no secret is needed: a page in a notebook
+            uses the channel of the kernel, which its user controls (HELLO-7).
     """
 
     headers: Mapping[str, str] = NO_HEADERS
@@ -43,7 +43,7 @@ class Credentials(msgspec.Struct, frozen=True):
 
     Attributes:
         secret: the secret in its hello, of any type; None if there was none.
-        has_secret: whether hello held a secret at all (HELLO-7).
+        has_secret: whether hello contained a secret at all (HELLO-7).
         client_id: the id that the client will have.
         client: the name and version that the client reports, for logs; may be empty.
         opening: how the connection was opened.
@@ -62,18 +62,18 @@ class Credentials(msgspec.Struct, frozen=True):
 
     @property
     def address(self) -> str:
-        """The peer's IP address; "" where it is not known."""
+        """The peer's IP address; "" if unknown."""
         return self.opening.address
 
     @property
     def scope(self) -> Mapping[str, Any] | None:
-        """The ASGI scope, in a mount of an ASGI application."""
+        """The ASGI scope, if the application is mounted in an ASGI application."""
         return self.opening.scope
 
     @property
     def cookies(self) -> dict[str, str]:
-        """The cookies by name, without quotes around values; of several with one name the first, whose path is the
-        most specific (RFC 6265, 5.4). Malformed ones are skipped."""
+        """The cookies by name, with quotes around values removed. Of several cookies with one name, the first is used,
+        whose path is the most specific (RFC 6265, 5.4). Malformed ones are skipped."""
         found: dict[str, str] = {}
         for part in ";".join(self._every("Cookie")).split(";"):
             name, separator, value = part.strip().partition("=")
@@ -83,7 +83,7 @@ class Credentials(msgspec.Struct, frozen=True):
 
     @property
     def query(self) -> dict[str, str]:
-        """The query parameters of the URL; the last value of each name."""
+        """The query parameters of the URL. For repeated names, the last value is used."""
         return dict(parse_qsl(self.opening.query, keep_blank_values=True))
 
     @property
@@ -98,7 +98,7 @@ class Credentials(msgspec.Struct, frozen=True):
         return self.opening.same_origin
 
     def _every(self, name: str) -> list[str]:
-        """The values of a header, which may come several times."""
+        """All values of a header, which may occur several times."""
         every = getattr(self.headers, "getall", None)
         return list(every(name, ())) if every is not None else [self.headers[name]] if name in self.headers else []
 
@@ -108,7 +108,7 @@ class Identity(msgspec.Struct, frozen=True):
 
     Attributes:
         user: the user's name; "" for an anonymous client.
-        attributes: anything else that the application needs to know about it, such as roles.
+        attributes: anything else that the application needs to know about the client, such as roles.
     """
 
     user: str = ""

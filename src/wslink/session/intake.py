@@ -1,5 +1,5 @@
-"""Frames that have arrived and wait to be taken: no client works the event loop beyond its turn, and none that is
-behind with reading, or has many calls under way, is taken further calls from (TURN-1 to TURN-3)."""
+"""Incoming frames that have to wait. No client may occupy the event loop beyond its turn, and no calls are accepted
+from a client that reads too slowly or has many calls running (TURN-1 to TURN-3)."""
 
 from __future__ import annotations
 
@@ -10,46 +10,46 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
+from wslink.session.cancelled import CancelledCalls
 from wslink.session.state import CLOSED, NEW, State
-from wslink.session.withdrawn import Withdrawn
 from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.extensions import PASSING
 from wslink.wire.frames import Buffer
 from wslink.wire.heads import is_packed_response
 
 CREDIT = 16
-"""Frames, or 8 KiB of them, that are taken from a client before the clock is asked."""
+"""Frames, or 8 KiB of them, that are accepted from a client before the clock is read."""
 UNITS = 13
-"""Frames count one and their size shifted right by this many bits."""
+"""A frame costs 1 credit, plus its size shifted right by this many bits."""
 UNLIMITED = 1 << 60
 CLIENT_TIME = 0.002
-"""Seconds of a turn of the event loop that a client's frames may take before the rest of them waits."""
+"""Seconds per turn of the event loop for one client's frames. The rest of them wait."""
 TURN_TIME = 0.008
-"""Seconds of a turn that frames which waited may take, those of all clients together."""
+"""Seconds per turn for frames that have waited, of all clients together."""
 PAUSE_ABOVE, RESUME_BELOW = 256 * 1024, 64 * 1024
-"""Bytes that wait above which a client is not read from, and below which it is again."""
+"""Waiting bytes above which reading from a client pauses, and below which it resumes."""
 MAX_EXTENSION, FIXARRAY = 512, 0x9
 OVERHEAD = 128
-"""Bytes that a waiting frame counts beside its own."""
+"""Bytes that a waiting frame counts in addition to its own."""
 
 
 def is_extension(data: Buffer | str) -> bool:
-    """Whether a frame holds a small message of an extension whole (EXT-4), an array where calls are maps, of a type
-    that has no order with the messages which wait."""
+    """Whether a frame is a complete, small extension message (EXT-4), of a type whose order relative to waiting
+    messages does not matter. Extension messages are arrays, calls are maps."""
     if isinstance(data, str) or not HEADER_LENGTH + 1 < len(data) <= MAX_EXTENSION:
         return False
     return data[HEADER_LENGTH] >> 4 == FIXARRAY and data[HEADER_LENGTH + 1] in PASSING and not any(data[4:8])
 
 
 def is_response(data: Buffer | str) -> bool:
-    """Whether a frame holds a response whole: a map without a method (HND-1)."""
+    """Whether a frame is a complete response: a map without a method (HND-1)."""
     if isinstance(data, str) or any(data[4:8]) or int.from_bytes(data[8:12], "little") != len(data) - HEADER_LENGTH:
         return False
     return is_packed_response(memoryview(data)[HEADER_LENGTH:])
 
 
 class Source(Protocol):
-    """The source of frames (session.ports.Transport)."""
+    """A source of frames (session.ports.Transport)."""
 
     def cork(self) -> None: ...
     def uncork(self) -> None: ...
@@ -61,7 +61,7 @@ class Taker(Protocol):
     """The receiver of frames: a session.
 
     Attributes:
-        credit: counted down with each frame; below 0, `Intake.holds` is asked.
+        credit: decreases with each frame. Below 0, `Intake.holds` decides.
         state: see State.
     """
 
@@ -70,30 +70,30 @@ class Taker(Protocol):
 
     @property
     def awaits_response(self) -> bool:
-        """Whether the server waits for a response of the client's."""
+        """Whether the server is waiting for a response from the client."""
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
-        """Take a frame."""
+        """Handle a frame."""
 
     def close(self, code: int, reason: str) -> None:
         """End the session and close its connection."""
 
     def stalled(self, reason: str) -> None:
-        """The client has taken nothing for too long (LIM-6)."""
+        """The client has accepted nothing for too long (LIM-6)."""
 
     def hears(self, on: bool) -> None:
-        """Its connection is read from again, or no longer."""
+        """Reading from the connection has resumed, or paused."""
 
 
 class Turns:
-    """Gives the clients of a server whose frames wait their turns, one after the other."""
+    """Gives turns to the clients of a server whose frames are waiting, one client after another."""
 
     def __init__(self) -> None:
         self._waiting: deque[Intake] = deque()
         self._scheduled = False
 
     def add(self, intake: Intake) -> None:
-        """Give it a turn, once what else is ready has had one."""
+        """Give `intake` a turn, after whatever else is ready."""
         self._waiting.append(intake)
         if not self._scheduled:
             self._scheduled = True
@@ -114,26 +114,26 @@ class Turns:
 
 
 class Intake:
-    """The frames of one client that wait.
+    """The waiting frames of one client.
 
-    The session counts down its `credit` with each frame, and asks `holds` once it is used up.
+    The session decreases its `credit` with each frame, and calls `holds` when the credit is used up.
 
     Args:
-        session: takes the frames.
-        source: what they come from.
-        turns: those of its server.
-        behind: whether nothing further is taken from the client.
+        session: handles the frames.
+        source: where they come from.
+        turns: the server's.
+        behind: whether nothing further is accepted from the client.
         limit: bytes that may wait (LIM-16).
     """
 
     __slots__ = (
-        "_began", "_behind", "_context", "_frames", "_limit", "_marked", "_passing", "_paused", "_queued", "_session",
-        "_source", "_taken", "_turns", "_withdrawn", "waiting",
+        "_began", "_behind", "_cancelled", "_context", "_frames", "_limit", "_marked", "_passing", "_paused", "_queued",
+        "_session", "_source", "_taken", "_turns", "waiting",
     )  # fmt: skip
 
     def __init__(self, session: Taker, source: Source, turns: Turns, behind: Callable[[], bool], limit: int) -> None:
         self.waiting: int = 0
-        """Bytes that wait."""
+        """Bytes that are waiting."""
         self._session = session
         self._source = source
         self._turns = turns
@@ -141,18 +141,19 @@ class Intake:
         self._limit = limit
         self._frames: deque[tuple[bool, Buffer | str]] = deque()
         self._passing: deque[tuple[bool, Buffer | str]] = deque()
-        """Those that pass what waits for its turn, and could not at once."""
+        """Frames that may overtake those that wait for their turn, but could not be handled at once."""
         self._context: contextvars.Context | None = None
-        """In which what waits arrived: what makes room for it, such as the end of another call, runs in another one."""
-        self._marked = False  # whether `_turned` will be called when this turn of the event loop has ended
-        self._began = 0.0  # when that was asked for
+        """The context in which waiting frames arrived. What makes room for them, such as the end of another call, runs
+        in a different one."""
+        self._marked = False  # whether `_turned` is scheduled for the end of this turn of the event loop
+        self._began = 0.0  # when that was scheduled
         self._paused = False
-        self._queued = False  # whether it is among those that `turns` will call
-        self._taken = 0  # frames that waited and were taken
-        self._withdrawn = Withdrawn()
+        self._queued = False  # whether `turns` has a turn scheduled
+        self._taken = 0  # frames that waited and have been handled
+        self._cancelled = CancelledCalls()
 
     def holds(self, binary: bool, data: Buffer | str) -> bool:
-        """Whether a frame waits from now on; the session takes it now if not."""
+        """Decide whether a frame has to wait. If not, the session handles it now."""
         session = self._session
         if session.state is CLOSED:
             return False
@@ -161,7 +162,7 @@ class Intake:
                 session.credit = CREDIT
                 return False
         elif is_extension(data) or (session.awaits_response and is_response(data)):
-            # Acknowledgements, by which what waits may go; calls that are given up; what running calls wait for.
+            # Acknowledgements, which allow sending to go on; cancellations; responses that running calls wait for.
             if not self._passing and self._is_its_turn():
                 return False
             self._hold(binary, data, self._passing)
@@ -173,7 +174,7 @@ class Intake:
         return True
 
     def _is_its_turn(self) -> bool:
-        """Whether the client may go on in this turn of the event loop."""
+        """Whether the client has time left in this turn of the event loop."""
         if self._marked:
             return monotonic() - self._began < CLIENT_TIME
         self._marked = True
@@ -203,11 +204,11 @@ class Intake:
 
     @property
     def _most(self) -> int:
-        """Bytes that wait above which the client is not read from. A response may stand behind them."""
+        """Waiting bytes above which reading pauses. It is more while a response may be behind them."""
         return max(self._limit // 2, PAUSE_ABOVE) if self._session.awaits_response else PAUSE_ABOVE
 
     def read_on(self) -> None:
-        """A response is waited for: read more before reading pauses."""
+        """A response is expected: read more before reading pauses."""
         if self._paused and self.waiting <= self._most:
             self._resume()
 
@@ -218,17 +219,17 @@ class Intake:
 
     @property
     def held(self) -> int:
-        """Frames that wait."""
+        """The number of waiting frames."""
         return len(self._frames) + len(self._passing)
 
     def wake(self) -> None:
-        """There may be room: take what waits when it is its turn."""
+        """There may be room: handle what is waiting in the next turn."""
         if (self._frames or self._passing or self._paused) and not self._queued:
             self._queued = True
             self._turns.add(self)
 
     def work(self) -> bool:
-        """Take what waits, for a while; whether to be called again."""
+        """Handle what is waiting, for a limited time. Returns whether more is left."""
         return self._work() if self._context is None else self._context.run(self._work)
 
     def _work(self) -> bool:
@@ -245,7 +246,7 @@ class Intake:
                 break
         source.uncork()
         if not frames:
-            self._withdrawn.clear()
+            self._cancelled.clear()
         if not frames and not passing:
             self._context = None
         ready = session.state is not CLOSED and not self._behind()
@@ -255,27 +256,27 @@ class Intake:
         self._queued = session.state is not CLOSED and bool(passing or (ready and frames))
         return self._queued
 
-    def withdraw(self, id_: str) -> bool:
-        """A call that is not known is cancelled; whether it may be among those that wait."""
+    def cancel(self, id_: str) -> bool:
+        """A call that is not running is cancelled. Returns whether it may be among the waiting ones (CAN-2)."""
         if self._frames:
-            self._withdrawn.add(id_, self._taken, len(self._frames))
+            self._cancelled.add(id_, self._taken, len(self._frames))
         return bool(self._frames)
 
-    def withdrew(self, id_: str) -> bool:
-        """Whether the call that is being taken was cancelled."""
-        return bool(self._withdrawn) and self._withdrawn.take(id_, self._taken)
+    def was_cancelled(self, id_: str) -> bool:
+        """Whether the call that is being handled was cancelled."""
+        return bool(self._cancelled) and self._cancelled.take(id_, self._taken)
 
     @property
-    def withdraws(self) -> bool:
-        """Whether any call that waits was cancelled."""
-        return bool(self._withdrawn)
+    def has_cancelled(self) -> bool:
+        """Whether a waiting call was cancelled."""
+        return bool(self._cancelled)
 
     def give_up(self) -> list[tuple[bool, Buffer | str]]:
-        """Take nothing of what waits, and let the transport read on; what waited."""
+        """Return the waiting frames without handling them, and let the transport read on."""
         waited = [*self._passing, *self._frames]
         self._passing.clear()
         self._frames.clear()
-        self._withdrawn.clear()
+        self._cancelled.clear()
         self._context = None
         self.waiting = 0
         if self._paused:

@@ -1,4 +1,4 @@
-"""A session that goes on in another process: what that needs to know of it (RES-12)."""
+"""Moving a session to another process: what that process has to know (RES-12)."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from wslink.wire.frames import Frame, Message, Source
 from wslink.wire.value import Value
 
 MOVED = 4003
-"""The code that closes a connection whose session goes on in another process: the client returns at once (RES-12)."""
+"""The close code of a connection whose session continues in another process. The client reconnects at once (RES-12)."""
 
 Number = Annotated[int, msgspec.Meta(ge=0, le=LAST_NUMBER)]
 Parts = tuple[bool, Annotated[int, msgspec.Meta(ge=0)], bytes]
-"""A message as it is encoded: whether it is dense, what it is cut into at most (0: it is one chunk), its bytes."""
+"""An encoded message: whether it is dense, the size of its chunks (0: it is a single one), and its bytes."""
 Lane = Annotated[int, msgspec.Meta(ge=URGENT, le=BULK)]
 
 
@@ -51,7 +51,7 @@ _decoder = msgspec.msgpack.Decoder(Packed)
 
 
 class Moving(Streaming):
-    """Adds to a session that it can leave its process for another one. Takes what Streaming does."""
+    """Adds to a session that it can move to another process. Takes the arguments of Streaming."""
 
     encoder: Encoder
     resumption: Resumption | None
@@ -59,20 +59,20 @@ class Moving(Streaming):
 
     @property
     def busy(self) -> bool:
-        """Whether calls of its client are under way, which do not go with it."""
+        """Whether calls of its client are running. They cannot move."""
         return self._dispatcher.under_way > 0
 
     @property
     def digests(self) -> list[bytes]:
-        """What stands for its tokens."""
+        """The digests of its tokens."""
         resumption = self.resumption
         if resumption is None:
             return []
         return [*resumption.foreign, *(digest(one) for one in (resumption.token, resumption.previous) if one)]
 
     def pack_up(self) -> bytes | None:
-        """Leave the connection, and say what another process needs to go on (see `unpack`); None where it cannot. The
-        session is to be ended by `vacate` then."""
+        """Leave the connection, and return the state that another process needs to continue (see `unpack`); None if the
+        session cannot move. Call `vacate` afterwards."""
         resumption = self.resumption
         if self.state is OPEN and resumption is not None:
             self._transport.close(MOVED, "the session has moved")
@@ -96,17 +96,17 @@ class Moving(Streaming):
                     "interrupted": self._dispatcher.ids,
                 }
             )
-        except (TypeError, OverflowError):  # a key of the application's
+        except (TypeError, OverflowError):  # the application's key cannot be encoded
             return None
 
     def vacate(self) -> None:
-        """End the session here: it goes on elsewhere."""
+        """End the session here: it continues elsewhere."""
         self._owner.tokens.release(self.digests)
         self._end()
 
     def move_in(self, packed: Packed, identity: Identity) -> None:
-        """Go on from what `unpack` gave, without a connection until the client comes. On a session that has just been
-        made."""
+        """Continue from the state that `unpack` returned, on a new session, without a connection until the client
+        returns."""
         limits = self._owner.limits
         self.encoder, self._decoder = detect(True, limits)
         self.resumption = self.queue.numbers = found = Resumption(
@@ -120,7 +120,8 @@ class Moving(Streaming):
             self.detach()
 
     def unload(self, packed: Packed) -> None:
-        """Keep and queue what was kept and queued where it came from. Its subscriptions have been made again."""
+        """Keep and queue the messages that were kept and queued in the previous process. The subscriptions have been
+        restored already."""
         flow, resumption = self.flow, self.resumption
         assert resumption is not None
         if flow is not None:
@@ -140,7 +141,7 @@ class Moving(Streaming):
             self.error(id_, INTERRUPTED, "the call was under way when its session moved to another worker")
 
     def _kept_again(self, parts: Any, key: Any, gates: Sequence[int], shared: bool) -> Kept[Message]:
-        """What `_kept` gave."""
+        """Restore what `_kept` returned."""
         message = _message(parts)
         return Kept(message, message.size + OVERHEAD, _plain(key), self._gates(gates), shared, True)
 
@@ -153,7 +154,7 @@ class Moving(Streaming):
 
 
 def unpack(packed: bytes) -> Packed:
-    """What `pack_up` gave. Raises msgspec.DecodeError."""
+    """Decode what `pack_up` returned. Raises msgspec.DecodeError."""
     return _decoder.decode(packed)
 
 
@@ -168,7 +169,7 @@ def _waits(entry: Entry, numbers: Mapping[int, int]) -> list[Value]:
 
 
 def _numbers(gates: Sequence[object], numbers: Mapping[int, int]) -> list[Value]:
-    """Windows by the numbers of their subscriptions; those of ended ones are open."""
+    """Represent windows by the numbers of their subscriptions; those of ended subscriptions are open, and left out."""
     return [numbers[id(gate)] for gate in gates if id(gate) in numbers]
 
 
@@ -189,7 +190,7 @@ def _message(parts: Parts) -> Message:
 
 
 def _listed(value: Hashable) -> Value:
-    """A key or a name; tuples arrive as lists, see `_plain`."""
+    """A key or a name as it is encoded. Tuples are decoded as lists; see `_plain`."""
     result: Value = value
     return result
 

@@ -1,4 +1,4 @@
-"""Small messages that go ahead of all that waits, and past the bounds on it: acknowledgements, responses to hello."""
+"""Small messages that are sent ahead of the queue and past its bounds: acknowledgements and responses to hello."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Protocol
 from wslink.session.stall import Progress
 
 MAX_UNREAD = 256
-"""Of these that go to a peer which takes nothing meanwhile (LIM-6)."""
+"""Notices that are sent to a peer that reads nothing in the meantime (LIM-6)."""
 
 
 class Line(Protocol):
-    """A transport, as far as it matters here (session.ports.Transport)."""
+    """The part of session.ports.Transport that is needed here."""
 
     @property
     def writable(self) -> bool: ...
@@ -20,7 +20,7 @@ class Line(Protocol):
 
 
 class Notices:
-    """Counts those that a peer may not have read."""
+    """Counts the notices that a peer may not have read."""
 
     __slots__ = ("_count", "_taken")
 
@@ -29,7 +29,7 @@ class Notices:
         self._taken = -1
 
     def may_go(self, line: Line) -> bool:
-        """Whether one more may go; it counts then."""
+        """Whether one more may be sent. If so, it is counted."""
         if line.writable:
             self._count = 0
             return True

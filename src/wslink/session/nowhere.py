@@ -1,4 +1,5 @@
-"""Stand-ins for the transport of a detached session, and for a session that has left its connection (RES-6, RES-9)."""
+"""Stand-ins for the transport of a detached session, and for the session of a connection that it has left (RES-6,
+RES-9)."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from wslink.wire.frames import Buffer, Frame
 
 
 class Nowhere:
-    """The transport of a session that waits for its client's return: nothing can be sent (session.ports.Transport)."""
+    """The transport of a session that waits for its client to return: nothing can be sent (session.ports.Transport)."""
 
     __slots__ = ("_looks",)
     writable: bool = False
@@ -20,7 +21,7 @@ class Nowhere:
 
     @property
     def progress(self) -> Progress:
-        """Always another: a client that is away is not one that takes nothing."""
+        """Changes every time: a client that is away does not count as stalled."""
         self._looks += 1
         return Progress(self._looks)
 
@@ -52,7 +53,7 @@ class Departed:
         self.state: State = CLOSED
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
-        """Too late: the client sends it again."""
+        """Ignored: the client will send it again."""
 
     def uncount(self, size: int) -> None: ...
 

@@ -1,4 +1,4 @@
-"""The numbers of messages, by which a connection takes up where the one before it ended (RES-2 to RES-4)."""
+"""Message numbers, with which a connection continues where the previous one ended (RES-2 to RES-4)."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import msgspec
 from wslink.errors import ParseError
 
 LAST_NUMBER = 2**32 - 1
-"""Numbers travel as the message id of a chunk, a `uint32` (G2-2)."""
+"""The number is sent as the message id of a chunk, a `uint32` (G2-2)."""
 
 MessageT = TypeVar("MessageT")
 
 
 class Kept(msgspec.Struct, Generic[MessageT], frozen=True, gc=False):
-    """A message that is kept until the peer has it.
+    """A message that is kept until the peer has received it.
 
     Attributes:
         message: the message.
-        size: what it counts, in bytes.
-        key: what makes it replaceable by a newer one on a return, with `latest` delivery.
-        gates: what it waited for; one that replaces it has the same.
+        size: the bytes that it counts.
+        key: on a return, a newer message with the same key replaces it ("latest" delivery).
+        gates: the windows that it waited for; a message that replaces it has the same.
         shared: whether it may be kept for several peers, and counts once.
-        anew: whether the peer may have the beginning of another one under its number (RES-13).
+        anew: whether the peer may have the beginning of a different message with this number (RES-13).
     """
 
     message: MessageT
@@ -36,10 +36,10 @@ class Kept(msgspec.Struct, Generic[MessageT], frozen=True, gc=False):
 
 
 class Unacknowledged(Generic[MessageT]):
-    """The messages of one direction that were sent and that the peer may lack.
+    """The messages of one direction that were sent and that the peer may not have received.
 
     Attributes:
-        last: the number given last; 0 before the first.
+        last: the last number that was assigned; 0 before the first.
     """
 
     __slots__ = ("_held", "_kept", "_size", "last")
@@ -54,7 +54,7 @@ class Unacknowledged(Generic[MessageT]):
         return len(self._kept) + len(self._held)
 
     def __iter__(self) -> Iterator[tuple[int, Kept[MessageT]]]:
-        """Numbers and messages, in the order of numbers."""
+        """The numbers and messages, in the order of numbers."""
         for number in sorted(self._held):
             yield number, self._whole(self._held[number])
         for number, kept in enumerate(self._kept, self._first):
@@ -62,24 +62,24 @@ class Unacknowledged(Generic[MessageT]):
 
     @property
     def size(self) -> int:
-        """Bytes of the messages kept."""
+        """Bytes of the kept messages."""
         return self._size
 
     @property
     def _first(self) -> int:
-        """The number of the first in `_kept`."""
+        """The number of the first item of `_kept`."""
         return self.last - len(self._kept) + 1
 
     def _whole(self, kept: bytes | Kept[MessageT]) -> Kept[MessageT]:
-        """What is kept of a message, of which it may be no more than the bytes, to save time and room."""
+        """Return the Kept of a message. Subclasses may keep only its bytes, to save time and memory."""
         assert isinstance(kept, Kept)
         return kept
 
     def number(self, message: MessageT, size: int, key: Hashable = None) -> int:
-        """Keep a message whose first chunk is about to be sent; returns its number.
+        """Keep a message whose first chunk is about to be sent, and return its number.
 
         Args:
-            key: what makes it replaceable by a newer one on a return, with `latest` delivery.
+            key: on a return, a newer message with the same key replaces it ("latest" delivery).
         """
         self.last += 1
         self._kept.append(Kept(message, size, key))
@@ -87,7 +87,8 @@ class Unacknowledged(Generic[MessageT]):
         return self.last
 
     def acknowledge(self, received: int, missing: Collection[int] = ()) -> None:
-        """The peer has all up to `received` but those `missing`. What was never sent changes nothing."""
+        """The peer has received everything up to `received`, except for `missing`. A number that was never assigned is
+        ignored."""
         if received > self.last:
             return
         first, count = self._first, max(received + 1 - self._first, 0)
@@ -98,7 +99,7 @@ class Unacknowledged(Generic[MessageT]):
     def _sift(
         self, first: int, known: list[bytes | Kept[MessageT]], missing: Collection[int]
     ) -> list[bytes | Kept[MessageT]]:
-        """What the peer has; what it is missing is held."""
+        """Return what the peer has received, and hold what it is missing."""
         gone = [self._held.pop(number) for number in [number for number in self._held if number not in missing]]
         for number, kept in enumerate(known, first):
             if number in missing:
@@ -108,7 +109,7 @@ class Unacknowledged(Generic[MessageT]):
         return gone
 
     def replace(self, number: int, message: MessageT, size: int) -> None:
-        """Send `message` under the number of one that is still kept, in its place."""
+        """Replace a kept message: `message` will be sent under its number."""
         held, at = number in self._held, number - self._first
         kept = self._whole(self._held[number] if held else self._kept[at])
         self._size += size - kept.size
@@ -123,21 +124,21 @@ class Unacknowledged(Generic[MessageT]):
         return number in self._held or self._first <= number <= self.last
 
     def _drop(self, gone: Collection[bytes | Kept[MessageT]]) -> None:
-        """Count messages no more that are not kept any longer."""
+        """Update the size after messages were removed."""
         for kept in map(self._whole, gone):
             self._size -= kept.size
 
 
 class Received:
-    """The numbers of one direction that have arrived whole.
+    """The numbers of one direction that have arrived completely.
 
     Args:
-        max_missing: how many may be missing below the largest; a peer that skips more is malformed.
+        max_missing: how many may be missing below the highest. A peer that skips more is at fault.
 
     Attributes:
-        last: the largest number that has arrived; 0 before the first.
-        missing: those below it that have not.
-        held: how many may be missing beside, since they have arrived and wait for their turn (TURN-1).
+        last: the highest number that has arrived; 0 before the first.
+        missing: the numbers below it that have not arrived.
+        held: how many more may be missing, since they have arrived but wait for their turn (TURN-1).
     """
 
     __slots__ = ("_max_missing", "held", "last", "missing")
@@ -149,17 +150,17 @@ class Received:
         self.missing: set[int] = set()
 
     def report(self) -> tuple[int, list[int]]:
-        """What the peer is told: the largest number, and which below it are missing. Where those are many, a number
-        below which none is."""
+        """Return what the peer is told: the highest number, and the missing ones below it. If there are too many of
+        these, a number below which none is missing."""
         if len(self.missing) > self._max_missing:
             return min(self.missing) - 1, []
         return self.last, sorted(self.missing)
 
     def take(self, number: int) -> bool:
-        """Whether the message `number` is new; False for one that has arrived before.
+        """Record the message `number`. Returns False if it has arrived before.
 
         Raises:
-            ParseError: if it leaves more missing than `max_missing`.
+            ParseError: more than `max_missing` numbers are missing now.
         """
         if number == self.last + 1:  # the usual case
             self.last = number

@@ -1,4 +1,4 @@
-"""Observers: what is told of the sessions of a server, and costs nothing where nobody observes."""
+"""Observers of the sessions of a server. They cost nothing if there are none."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from wslink.wire.value import Value
 
 
 class Published(msgspec.Struct, frozen=True):
-    """A publication, as observers are notified of it.
+    """A publication, as observers see it.
 
     Attributes:
         topic: the topic's name.
-        tags: its tags; None of what is rendered for one subscription, whatever its filter.
-        packed: the payload, encoded; see Encoder.pack.
+        tags: its tags; None for a publication that was rendered for one subscription, whatever its filter.
+        packed: the encoded payload; see Encoder.pack.
         size: bytes of the message that is sent to each client.
-        clients: those that it is sent to.
+        clients: the sessions that it is sent to.
     """
 
     topic: str
@@ -33,13 +33,13 @@ class Published(msgspec.Struct, frozen=True):
 
 
 class Observer:
-    """Base of observers: each overrides the methods that it wants to be called. They run on the event loop's thread."""
+    """Base class of observers. Override the methods that should be called; they run on the event loop's thread."""
 
     def opened(self, session: SessionView, opening: Opening) -> None:
-        """A connection is open, before hello. An exception ends the connection."""
+        """A connection was opened, before hello. An exception closes the connection."""
 
     def wants_request(self) -> bool:
-        """Whether `opened` looks at `opening.request`, which some transports only make where somebody does."""
+        """Whether `opened` needs `opening.request`, which some transports create only on demand."""
         return True
 
     def closed(self, session: SessionView) -> None:
@@ -49,48 +49,49 @@ class Observer:
         """A call has arrived, or a system message such as hello."""
 
     def unknown(self, session: SessionView, request: Request) -> None:
-        """A call of a method that there is not."""
+        """A method was called that does not exist."""
 
     def errored(self, session: SessionView, id_: str, code: int) -> None:
-        """The request `id_`, which may have ended already, is sent an error."""
+        """An error is sent for the request `id_`, which may have ended already."""
 
     def responded(self, session: SessionView, id_: str, method: str, message: Message) -> None:
-        """The call `id_` of `method` ends with a result or an error, which is to be sent in `message`."""
+        """The call `id_` of `method` ends with a result or an error, which `message` contains."""
 
     def streamed(self, session: SessionView, id_: str, message: Message) -> None:
-        """The call `id_` gives an item of its stream, which is to be sent in `message`."""
+        """The call `id_` yields an item of its stream, which `message` contains."""
 
     def asked(self, session: SessionView, id_: str, method: str, message: Message) -> None:
-        """The server calls a method of the client, in `message`."""
+        """The server calls a method of the client, with `message`."""
 
     def replied(self, session: SessionView, message: Mapping[str, Value]) -> None:
         """The client's response to such a call: a map with its `id`, and `result` or `error`."""
 
     def delayed(self, session: SessionView, id_: str, method: str) -> None:
-        """The response to a call, a result of `method` or an error (""), did not go out at once. `session.queue.watch`
-        tells when its last frame has been taken, or it was given up."""
+        """A response was queued instead of sent at once: a result of `method`, or an error (""). `session.queue.watch`
+        calls back when its last frame has been taken, or it was dropped."""
 
     def published(self, publication: Published) -> None:
-        """A publication is sent to clients, encoded for some of them: once for each encoding."""
+        """A publication is sent to clients. Called once for each encoding in use."""
 
     def acknowledged(self, session: SessionView, topic: str, settled: Settled) -> None:
-        """A page has dealt with a publication (FLOW-5)."""
+        """A page has handled a publication (FLOW-5)."""
 
     def detached(self, session: SessionView) -> None:
         """A client has lost its connection, and may return."""
 
     def resumed(self, session: SessionView) -> None:
-        """It has returned."""
+        """A client has returned."""
 
     def queued(self, session: SessionView) -> None:
-        """A message did not go out at once: it waits for a client."""
+        """A message was queued instead of sent at once."""
 
     def settled(self, session: SessionView) -> None:
-        """A message that waited has gone out, or never will."""
+        """A queued message has been sent, or was dropped."""
 
 
 class Observers:
-    """The observers of a server, by what they override. The lists are live: sessions keep them."""
+    """The observers of a server, grouped by the methods that they override. Sessions keep references to the lists,
+    which change in place."""
 
     def __init__(self) -> None:
         self.opened: list[Callable[[SessionView, Opening], None]] = []
@@ -112,7 +113,7 @@ class Observers:
         self.settled: list[Callable[[SessionView], None]] = []
 
     def add(self, observer: Observer) -> None:
-        """Tell `observer` from now on."""
+        """Notify `observer` from now on."""
         for name, observers in vars(self).items():
             overridden = getattr(type(observer), name) is not getattr(Observer, name)
             if overridden or (name == "wants_request" and self._observes_opening(observer)):

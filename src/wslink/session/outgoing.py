@@ -1,4 +1,4 @@
-"""The way out of a session: results, errors and publications, encoded and sent or queued."""
+"""The sending half of a session: results, errors and publications are encoded, and sent or queued."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Outgoing(Duties):
     """The sending half of a session (rpc.dispatcher.Responder, session.view.SessionView).
 
     Args:
-        owner: the server it belongs to.
-        transport: what carries its frames.
+        owner: the server that it belongs to.
+        transport: carries its frames.
         client_id: the client's id.
         route: where the connection was accepted.
     """
@@ -72,19 +72,19 @@ class Outgoing(Duties):
         self._max_frame = owner.limits.max_sent_frame
 
     def start_flow(self) -> None:
-        """Acknowledge what arrives, and send by what the client acknowledges, from now on (FLOW)."""
+        """Acknowledge received data, and send at the rate of the client's acknowledgements, from now on (FLOW)."""
         numbers = self.resumption.received if self.resumption is not None else None
         self.flow = flow = FlowControl(self.queue, self._transport, self._send_now, self._pump, numbers)
         self._sender.flow, self.acknowledgements = flow, flow.received
 
     def result(self, id_: str, value: Value, method: str | None = None) -> None:
-        """Send the result of a request, or what `encoded` made of it; an error where it cannot be encoded."""
+        """Send the result of a request, or what `encoded` returned for it; an error if it cannot be encoded."""
         resumption, number = self.resumption, 0
         if type(value) is Message:
             message = value
         else:
             if resumption is not None:
-                number = resumption.last + 1  # unless it has to wait
+                number = resumption.last + 1  # unless it is queued
             try:
                 message = self.encoder.result(id_, value, self._max_frame, number)
             except NotSerializable as error:
@@ -101,9 +101,9 @@ class Outgoing(Duties):
             or (self.flow is not None and not self.flow.takes(message.size))
         ):
             self._put_result(message, id_, method)
-        elif resumption is None:  # as `send` does, which would be one more function on the path of every call
+        elif resumption is None:  # like `send`, inlined: every call passes here
             self._transport.send(message.frames)
-        elif number > resumption.last:  # as `resumption.numbered` does, which would be another one
+        elif number > resumption.last:  # like `resumption.numbered`, inlined as well
             resumption.last = number
             resumption.keep(message.frames[0].parts[0])  # type: ignore[arg-type]
             if message.size > SMALL or number >= resumption.look_at:
@@ -119,12 +119,13 @@ class Outgoing(Duties):
             self._notify_delayed(id_, method or "")
 
     def _notify_delayed(self, id_: str, method: str) -> None:
-        """Notify observers of a response that waits."""
+        """Notify observers if a response was queued."""
         for notify in self._owner.observers.delayed if self.queue.holds(id_) else ():
             notify(self, id_, method)
 
     def encoded(self, id_: str, value: Value, method: str | None) -> Message:
-        """The result of a request, encoded unless it is already; an error where it cannot be. From any thread."""
+        """Encode the result of a request, unless it is encoded already; an error if it cannot be. May be called from
+        any thread."""
         if type(value) is Message:
             return value
         try:
@@ -134,8 +135,8 @@ class Outgoing(Duties):
             return self.encoder.failure(id_, failure, self._max_frame)
 
     def error(self, id_: str, code: int, message: str, data: Value = None, method: str | None = None) -> None:
-        """Send the error of a request, of the call of `method` if that is given, with a word in place of data that
-        cannot be encoded."""
+        """Send the error of a request. `method` is given if the request is a call. Data that cannot be encoded is
+        replaced by a description."""
         error: dict[str, Value] = {"code": errors.as_code(code), "message": message}
         if data is not None:
             error["data"] = data
@@ -152,8 +153,8 @@ class Outgoing(Duties):
         self._notify_delayed(id_, "")
 
     def send(self, message: Message, key: Value = None, names: tuple[Value, ...] = (), lane: int | None = None) -> None:
-        """Send `message` once the transport takes it; see send_queue.Entry for `key` and `names`, and SendQueue.put for
-        `lane`. A client over `max_backlog` is disconnected (LIM-6)."""
+        """Send `message` as soon as the transport accepts it. For `key` and `names` see entries.Entry, for `lane`
+        SendQueue.put. A client that exceeds `max_backlog` is disconnected (LIM-6)."""
         if self.state is CLOSED:
             return
         direct = not self.queue.waiting and self._transport.writable and message.source is None
@@ -164,10 +165,10 @@ class Outgoing(Duties):
             self._put(Entry(message, key, names), lane)
 
     def result_behind(self, id_: str, value: Value, topic: str) -> None:
-        """Send the result of a request behind the publications of a topic that precede it (SUB-3 to SUB-5).
+        """Send the result of a request after the publications of a topic that precede it (SUB-3 to SUB-5).
 
-        What waits for a window of a client with `flow` is not waited for, but only what is being sent: the page may
-        wait for this result before it lets more come.
+        With `flow`, it does not wait for publications that wait for a window, but only for the one that is being sent:
+        the page may wait for this result before it opens the window.
         """
         message = self.encoder.result(id_, value, self._max_frame)
         if not self.queue.waiting or self.state is CLOSED:
@@ -189,7 +190,7 @@ class Outgoing(Duties):
         about: object,
         lane: int | None = None,
     ) -> None:
-        """Send a publication to a client with `flow`, once the windows `gates` are open; see send_queue.Entry."""
+        """Send a publication to a client with `flow` once the windows `gates` are open; see entries.Entry."""
         flow = self.flow
         if self.state is CLOSED or flow is None:
             return
@@ -203,15 +204,15 @@ class Outgoing(Duties):
                 gate.dropped += 1
 
     def _send_now(self, message: Message) -> bool:
-        """Send a small message with the number 0 ahead of all that waits; with `resume` it is not repeated (RES-2).
-        Whether it was sent: a client that takes nothing is sent few."""
+        """Send a small message with the number 0 ahead of the queue, never repeated (RES-2). Returns whether it was
+        sent: a client that reads nothing is sent only few of these."""
         if not self._notices.may_go(self._transport):
             return False
         self._transport.send(message.frames)
         return True
 
     def _put(self, entry: Entry, lane: int | None = None) -> None:
-        """Queue a message, and send what may go."""
+        """Queue a message, and send what may be sent."""
         before = self.queue.waiting
         try:
             added, gone = self._sender.put(entry, lane)
@@ -236,61 +237,61 @@ class Outgoing(Duties):
     # Pace -------------------------------------------------------------------
 
     def paced(self) -> Pace:
-        """Its pace, made when it is needed."""
+        """Return the client's pace, which is created on first use."""
         if self._pace is None:
             self._pace = Pace(self, self._transport, self.queue, self._owner, self.has_many_calls)
         return self._pace
 
     def full(self) -> None:
-        """The client has as many calls under way as it may: take no further ones."""
+        """The client has as many calls running as it may: accept no more."""
         self.credit = -1
 
     def room(self) -> None:
-        """There may be room for calls that wait, and for publishers that do."""
+        """There may be room for waiting calls, and for waiting publishers."""
         if self._pace is not None:
             self._pace.room()
 
     def give_up_held(self) -> list[tuple[bool, Buffer | str]]:
-        """Frames that wait for their turn, which are its successor's from now on."""
+        """Return the frames that wait for their turn, for the session that takes over."""
         return self._pace.stop() if self._pace is not None else []
 
     @property
     def has_room(self) -> bool:
-        """Whether no more waits than `max_outbox`, or the session is over."""
+        """Whether no more than `max_outbox` bytes are waiting, or the session is closed."""
         return self.state is CLOSED or self.queue.waiting <= self._owner.limits.max_outbox
 
     async def room_again(self) -> None:
-        """Return once `has_room` may be true."""
+        """Wait until `has_room` may be true."""
         await self.paced().room_again()
 
     def hears(self, on: bool) -> None:
-        """Its connection is read from again, or no longer: then no acknowledgement arrives by which more could go."""
+        """Reading has resumed, or paused: then no acknowledgement arrives that would allow more to be sent."""
         if self.flow is not None:
             self.flow.deaf = not on
             if not on and self.queue.waiting:
                 self._pump()
 
     def _pump(self) -> None:
-        """More may go than before."""
+        """Send what may be sent now."""
         self._settle(self._sender.pump())
         if self._pace is not None:
             self._pace.moved()
 
     def _settle(self, messages: int) -> None:
-        """So many messages that waited have gone out, or never will."""
+        """Notify observers of this many queued messages that have been sent or dropped."""
         for notify in self._owner.observers.settled if messages else ():
             for _ in range(messages):
                 notify(self)
 
 
 def _unsendable(error: NotSerializable, method: str | None) -> tuple[int, str, str | None]:
-    """What the caller of a method is told whose result cannot be encoded."""
+    """Return the code, message and data of the error for a result that cannot be encoded."""
     logger.error("the result of %s cannot be sent: %s", method, error)
     return errors.RESULT_SERIALIZE_ERROR, "Method result cannot be serialized", method
 
 
 def _sendable(encoder: Encoder, error: dict[str, Value]) -> dict[str, Value]:
-    """`error` with its message as text, and a word in place of data that cannot be sent."""
+    """Return `error` with its message as text, and its data replaced by a description if it cannot be encoded."""
     plain = {**error, "message": as_text(error["message"])}
     try:
         encoder.pack(plain)

@@ -1,4 +1,4 @@
-"""The pace of a client: how much of its frames is processed at a time, and whether it keeps up (TURN-1 to TURN-3)."""
+"""How fast a client's frames are processed, and whether the client keeps up (TURN-1 to TURN-3)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wslink.wire.frames import Buffer
 
 
 class Line(Source, Protocol):
-    """A transport as the pace of its client sees it (session.ports.Transport)."""
+    """The part of session.ports.Transport that pacing needs."""
 
     @property
     def writable(self) -> bool: ...
@@ -23,17 +23,20 @@ class Line(Source, Protocol):
 
 
 class Pace:
-    """The pace of one client. A session makes one when it needs it: most clients are never behind.
+    """The pace of one client. Created when it is needed: most clients never fall behind.
 
     Args:
-        session: takes frames.
-        line: what carries them.
-        queue: what waits for the client.
-        owner: the server that it belongs to.
-        full: whether the client has as many calls under way as it may.
+        session: handles frames.
+        line: carries them.
+        queue: the messages that wait for the client.
+        owner: the server that the session belongs to.
+        full: whether the client has as many calls running as it may.
+
+    Attributes:
+        intake: the frames that wait for their turn.
     """
 
-    __slots__ = ("_backlog", "_full", "_intake", "_limits", "_line", "_queue", "_session", "_stall", "_waiters")
+    __slots__ = ("_backlog", "_full", "_limits", "_line", "_queue", "_session", "_stall", "_waiters", "intake")
 
     def __init__(
         self, session: Taker, line: Line, queue: SendQueue, owner: SessionOwner, full: Callable[[], bool]
@@ -45,13 +48,13 @@ class Pace:
         self._backlog = owner.backlog
         self._full = full
         self._waiters: list[asyncio.Future[None]] = []
-        self._intake = Intake(session, line, owner.turns, self.is_behind, limits.max_held)
+        self.intake: Intake = Intake(session, line, owner.turns, self.is_behind, limits.max_held)
         self._stall = StallWatch(lambda: line.progress, limits.stall_timeout, self._unsent, self._stalled)
 
     def is_behind(self) -> bool:
-        """Whether no further calls are taken from the client: much waits for it behind a message that is being sent, or
-        it has many calls under way (TURN-2). What waits until its page has dealt with more does not count: the page may
-        wait for a call."""
+        """Whether no more calls are accepted from the client, because much is waiting for it behind the message that is
+        being sent, or because it has many calls running (TURN-2). Publications that wait until the page has handled
+        more do not count: the page may be waiting for a call."""
         queue = self._queue
         waiting = queue.waiting - queue.gated
         if waiting:
@@ -60,54 +63,28 @@ class Pace:
                 return True
         return self._full()
 
-    def holds(self, binary: bool, data: Buffer | str) -> bool:
-        """Whether a frame waits for its turn (TURN-1); the session takes it now if not."""
-        return self._intake.holds(binary, data)
-
-    def read_on(self) -> None:
-        """A response is waited for, which must be read past what waits for its turn."""
-        self._intake.read_on()
-
-    def withdraw(self, id_: str) -> bool:
-        """A call that is not known is cancelled; whether it may be among those that wait for their turn (CAN-2)."""
-        return self._intake.withdraw(id_)
-
-    def withdrew(self, id_: str) -> bool:
-        """Whether the call that is being taken was cancelled."""
-        return self._intake.withdrew(id_)
-
-    @property
-    def withdraws(self) -> bool:
-        """Whether any call that waits was cancelled."""
-        return self._intake.withdraws
-
-    @property
-    def held(self) -> int:
-        """Frames that wait for their turn."""
-        return self._intake.held
-
     def watch(self) -> None:
-        """Something waits for the client: it has to take some of it in time, and above a bound no calls are taken from
-        it."""
+        """Messages are waiting for the client. It has to accept some in time, and above a bound no calls are accepted
+        from it."""
         if self.is_behind():
             self._session.credit = -1
         self._stall.begin()
 
     def moved(self) -> None:
-        """Some of what waited may have gone."""
+        """Some of the waiting messages may have been sent."""
         if self._queue.waiting:
             self.watch()
         self.room()
 
     def room(self) -> None:
-        """There may be room for calls that wait, and for publishers that do."""
+        """There may be room for waiting calls, and for waiting publishers."""
         if not self.is_behind():
-            self._intake.wake()
+            self.intake.wake()
         if self._waiters and self._queue.waiting <= self._limits.max_outbox:
             self._wake_publishers()
 
     async def room_again(self) -> None:
-        """Return once there may be room for what a publisher has."""
+        """Wait until there may be room for a publisher's message."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         await waiter
@@ -119,13 +96,13 @@ class Pace:
                 waiter.set_result(None)
 
     def stop(self) -> list[tuple[bool, Buffer | str]]:
-        """The session is over; the frames that were not taken."""
+        """Stop: the session has ended. Returns the frames that were not handled."""
         self._stall.stop()
         self._wake_publishers()
-        return self._intake.give_up()
+        return self.intake.give_up()
 
     def _unsent(self) -> int:
-        """Bytes that wait because the transport takes no more."""
+        """Bytes that wait because the transport does not accept more."""
         return 0 if self._line.writable else self._queue.waiting
 
     def _stalled(self, seconds: float) -> None:

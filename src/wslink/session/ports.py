@@ -1,4 +1,4 @@
-"""Interfaces of a session to its transport and to its server."""
+"""The interfaces between a session, its transport and its server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from wslink.wire.limits import Limits
 
 
 class FrameReceiver(Protocol):
-    """The receiver of a transport's frames: a session, or several in turn."""
+    """The receiver of a transport's frames: a session, or several one after another."""
 
     @property
     def client_id(self) -> str: ...
@@ -36,14 +36,14 @@ class FrameReceiver(Protocol):
         """Whether binary frames are chunks of messages (G2-2), which a transport may divide into smaller ones."""
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
-        """Take one data frame from the transport. Never raises."""
+        """Handle one data frame. Never raises."""
 
     def uncount(self, size: int) -> None:
         """A chunk has been divided: what comes next begins with `size` bytes that the peer has not sent, and that do
         not count (FLOW-1)."""
 
     def charge(self, seconds: float) -> None:
-        """The last frame took so long: more of those that came with it wait for the next turn (TURN-1)."""
+        """The last frame took this long to handle: the ones that came with it wait for the next turn (TURN-1)."""
 
     def resume(self) -> None:
         """The transport is writable again."""
@@ -52,52 +52,53 @@ class FrameReceiver(Protocol):
         """End the session, and close the connection."""
 
     def closed(self, asked: bool = False) -> None:
-        """The connection has ended; `asked`: by a close of the peer's with code 1000, 1001 or none. Safe to call more
-        than once."""
+        """The connection has ended. `asked` means that the peer closed it with code 1000, 1001 or none. Safe to call
+        more than once."""
 
 
 class Transport(Protocol):
-    """The carrier of a session's frames. All methods are called on the event loop's thread.
+    """Carries a session's frames. All methods are called on the event loop's thread.
 
-    `send` takes frames, in order, at any time and never raises: on a dead connection it does nothing. While `writable`
-    is false, the session keeps frames in its own queue; the transport calls `resume` when it becomes true again.
+    `send` may be called at any time. It sends frames in order and never raises; on a dead connection it does nothing.
+    While `writable` is false, the session keeps frames in its own queue. The transport calls `resume` when it becomes
+    true again.
     """
 
     @property
     def writable(self) -> bool: ...
 
     def carry(self, receiver: FrameReceiver) -> None:
-        """Hand what arrives, and the end, to `receiver` from now on."""
+        """Pass incoming frames, and the end of the connection, to `receiver` from now on."""
 
     def send(self, frames: Sequence[Frame]) -> None: ...
 
     @property
     def progress(self) -> Progress:
-        """What the peer has taken."""
+        """How much the peer has accepted."""
 
     def cork(self) -> None:
-        """Keep small frames until `uncork`, to write them together. Nothing where that gains nothing."""
+        """Keep small frames until `uncork`, to write them together. Does nothing where that gains nothing."""
 
     def uncork(self) -> None:
-        """Write what was kept."""
+        """Write the frames that were kept."""
 
     def pause_reading(self) -> None:
-        """Read nothing more until `resume_reading`; what has been read is still handed over. Nothing where that cannot
-        be done."""
+        """Stop reading until `resume_reading`; what has been read already is still passed on. Does nothing where it is
+        not possible."""
 
     def resume_reading(self) -> None:
-        """Read on. Safe to call where it was not paused."""
+        """Resume reading. Safe to call if it was not paused."""
 
     def limit_unsent(self, limit: int) -> None:
-        """Be writable only while less than `limit` bytes wait below, where nothing can be replaced or overtaken. A
-        connection that cannot know does nothing."""
+        """Be writable only while less than `limit` bytes wait in the layers below, where they can no longer be replaced
+        or overtaken. Does nothing on connections that cannot know."""
 
     def close(self, code: int, reason: str) -> None:
-        """Close once what was sent has gone out; `reason` is cut to 123 bytes (RFC 6455, 5.5)."""
+        """Close the connection after what was sent has been written. `reason` is cut to 123 bytes (RFC 6455, 5.5)."""
 
 
 class Returnable(Protocol):
-    """A session as its client's return sees it (RES-6)."""
+    """A session to which its client may return (RES-6)."""
 
     @property
     def client_id(self) -> str: ...
@@ -106,27 +107,28 @@ class Returnable(Protocol):
     def resumption(self) -> Resumption | None: ...
 
     def refuses(self, back: Return, features: tuple[str, ...], identity: Identity) -> str:
-        """Why a client cannot return that has passed the checks of a hello; "" if it can, with its next token then."""
+        """Check whether a client that has authenticated can return. Returns the reason why not, or "" after renewing
+        its token."""
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
-        """Take one data frame."""
+        """Handle one data frame."""
 
     def take_up(self, transport: Transport, decoder: Decoder, opening: Opening) -> None:
-        """Go on over a new connection, whose client has been told so."""
+        """Continue over a new connection, after the client was notified."""
 
 
 class SessionOwner(Protocol):
-    """The server of a session: what its sessions share, and whom they report to.
+    """The server of a session: what its sessions share, and what they report to.
 
     Attributes:
         limits: see Limits.
-        service: what runs calls.
-        features: those that hello may grant.
+        service: runs calls.
+        features: the features that hello may grant.
         observers: see Observers.
-        turns: what shares the event loop among clients whose frames wait.
-        backlog: what waits in all queues.
-        tokens: what leads clients back to their sessions.
-        heartbeat: seconds of silence after which a client that can return asks for a sign of life (RES-11); below 1 it
+        turns: divides the event loop's time among clients whose frames are waiting.
+        backlog: counts what is waiting in all queues.
+        tokens: finds the sessions of returning clients.
+        heartbeat: seconds of silence after which a client that can return requests a sign of life (RES-11). Below 1 it
             does not.
     """
 
@@ -148,45 +150,46 @@ class SessionOwner(Protocol):
     def heartbeat(self) -> float: ...
 
     def opened(self, session: SessionView, opening: Opening) -> None:
-        """A session has a connection; called for every session, once."""
+        """A session has a connection. Called once for every session."""
 
     def authenticate(self, credentials: Credentials) -> Identity | Awaitable[Identity | None] | None:
-        """Who a client is, or None to refuse it; now, or as soon as it is known."""
+        """Identify a client, or return None to refuse it; directly or as an awaitable."""
 
     def recall(self, token: str) -> Awaitable[None] | None:
-        """Have the session of a token that is not known come here from another process; None where there is none."""
+        """Request the session of an unknown token from other processes; None if there are none."""
 
     def admit(self, session: SessionView, identity: Identity, opening: Opening) -> Caller:
-        """A client has authenticated, and is about to be told so: the client as its calls see it."""
+        """A client has authenticated, and is about to be notified. Returns the client, for its calls."""
 
     def welcome(self, session: SessionView) -> None:
-        """A client that was admitted has been told so."""
+        """An admitted client was notified."""
 
     def detached(self, session: SessionView) -> None:
-        """A session has lost its connection, and waits for its client's return."""
+        """A session has lost its connection, and waits for its client to return."""
 
     def resumed(self, session: SessionView, opening: Opening) -> None:
-        """Its client has returned over another connection."""
+        """The client has returned over another connection."""
 
     def merged(self, session: SessionView) -> None:
-        """The connection of a session that was opened, and not admitted, has gone to the one that its client returns
-        to: in place of `farewell`."""
+        """The connection of a session that was opened, but not admitted, has moved to the session that its client
+        returned to. Called instead of `farewell`."""
 
     def farewell(self, session: SessionView) -> None:
-        """A session has ended; called for every session that was opened, once."""
+        """A session has ended. Called once for every session that was opened."""
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
         """Run a coroutine as a task that ends with the server at the latest."""
 
 
 class HandshakeOwner(SessionOwner, Protocol):
-    """A SessionOwner as what takes connections sees it."""
+    """A SessionOwner, as servers that accept connections need it."""
 
     def wants_requests(self) -> bool:
-        """Whether the request that opens a connection is wanted, as `Opening.request`."""
+        """Whether `Opening.request` is needed."""
 
     def wants_headers(self) -> bool:
-        """Whether its headers are wanted until hello."""
+        """Whether the request's headers are needed until hello."""
 
     def is_application_behind(self) -> bool:
-        """Whether as much waits for the application's own thread as may (LIM-10): no further clients are taken."""
+        """Whether the mailbox of the application's own thread is full (LIM-10), so that no further clients are
+        accepted."""

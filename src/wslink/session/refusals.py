@@ -1,4 +1,4 @@
-"""Refusals of a client's messages, and the bound on their number."""
+"""Refusals of a client's messages, and limits on their number."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ logger: logging.Logger = logging.getLogger("wslink")
 
 
 class Refusals(Outgoing):
-    """Sends errors that are the client's fault, and counts them (LIM-8, LIM-9). Takes what Outgoing does."""
+    """Adds to a session that it sends the errors that are the client's fault, and counts them (LIM-8, LIM-9). Takes the
+    arguments of Outgoing."""
 
     __slots__ = ("_malformed", "_refused", "asking")
 
@@ -24,10 +25,10 @@ class Refusals(Outgoing):
         super().__init__(owner, transport, client_id, route)
         self._malformed = self._refused = 0  # messages, and hellos
         self.asking: int = 0
-        """Hellos that wait until it is known who the client is."""
+        """Hellos whose authentication is pending."""
 
     def refuse(self, id_: str, error: PeerError) -> None:
-        """Send that a message is malformed (ERR-5); a connection may send few of them (LIM-9)."""
+        """Respond that a message is malformed (ERR-5). A connection may send only few of these (LIM-9)."""
         self._malformed += 1
         self.error(id_, error.code, error.message, error.data)
         if isinstance(error, (ParseError, InvalidRequest)):
@@ -36,7 +37,7 @@ class Refusals(Outgoing):
             self.close(1008, f"over max_malformed ({self._owner.limits.max_malformed}) malformed messages")
 
     def refuse_hello(self, id_: str, error: PeerError | None = None) -> None:
-        """Send that a hello is refused; the connection has few tries (LIM-8)."""
+        """Respond that a hello is refused. A connection has only few attempts (LIM-8)."""
         self._refused += 1
         if error is None:
             error = AuthenticationError("Authentication failed")
@@ -46,12 +47,13 @@ class Refusals(Outgoing):
             self.close(1008, f"{limit} hellos were refused (max_hellos)")
 
     def fail_unforeseen(self, request: Request) -> None:
-        """Send that a request met an exception of ours, or an observer's: it must not end the connection."""
+        """Respond with an internal error to a request that met an exception in this package or an observer. It must not
+        end the connection."""
         logger.exception("client %s: the call %s of %s failed", self.client_id, request.id, request.method)
         self.error(request.id, errors.INTERNAL_ERROR, "Internal error", None, request.method)
 
     def unknown(self, request: Request) -> None:
-        """Send that there is no such method."""
+        """Respond that there is no such method."""
         for notify in self._owner.observers.unknown:
             notify(self, request)
         # Released clients compare the message.

@@ -1,4 +1,4 @@
-"""Messages that may have to be sent again: kept by number until the peer has them (RES-2, RES-4, RES-6)."""
+"""Messages that may have to be sent again, kept by number until the peer has received them (RES-2, RES-4, RES-6)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from wslink.wire.chunks import ENDED, NUMBER_LENGTH, pack_number, renumbered
 from wslink.wire.frames import Frame, Message
 
 SMALL = 512
-"""Bytes of a message that count nothing beside `OVERHEAD`, which is twice what keeping one of them costs."""
+"""The size in bytes up to which a message counts only `OVERHEAD`, which is twice the cost of keeping such a message."""
 UNCOUNTED = 64
 """Messages that may be kept before they are counted."""
 LOOK_AFTER = UNCOUNTED * OVERHEAD
-"""Bytes that are kept more before the bound on those of all clients is looked at."""
+"""Additional bytes that may be kept before the bound for all clients is checked."""
 
 
 class Uncounted:
-    """A ledger of one that counts nothing (session.send_queue.Ledger)."""
+    """A ledger that counts nothing (session.send_queue.Ledger)."""
 
     __slots__ = ("kept",)
 
@@ -38,12 +38,12 @@ class Uncounted:
 
 
 def _weight(size: int) -> int:
-    """What a message counts of which no more is kept than its bytes."""
+    """What a message counts of which only the bytes are kept."""
     return OVERHEAD + max(size - SMALL, 0)
 
 
 class Repeatable(Unacknowledged[Message]):
-    """The messages of one direction of a session. Small ones all count the same, and so need not be counted at once:
+    """The messages of one direction of a session. Small ones all count the same, so they need not be counted at once:
     each is on the path of a call.
 
     Args:
@@ -51,10 +51,10 @@ class Repeatable(Unacknowledged[Message]):
         ledger: counts what is kept (LIM-6, `max_server_backlog`).
 
     Attributes:
-        keep: keeps the bytes of a message that is one chunk and goes at once, whose number is `last` by then. `look`
-            has to follow where it is larger than `SMALL`, or that is `look_at` or more.
-        look_at: the number with which more might be kept than may be.
-        lost: the largest number that is not kept although the peer may lack it; 0 if there is none.
+        keep: keeps the bytes of a message that is a single chunk, is sent at once, and was assigned the number `last`.
+            If it is larger than `SMALL`, or its number is at least `look_at`, call `look` afterwards.
+        look_at: the first number with which the bound might be exceeded.
+        lost: the highest number that is not kept although the peer may not have it; 0 if there is none.
     """
 
     last: int
@@ -64,8 +64,8 @@ class Repeatable(Unacknowledged[Message]):
         super().__init__()
         self._limit = limit
         self._ledger = ledger
-        self._mixed = False  # whether anything else may be kept than small messages
-        self._counted = 0  # the last number that counts in `_size`
+        self._mixed = False  # whether anything but small messages may be kept
+        self._counted = 0  # the last number that is included in `_size`
         self._look_above = min(LOOK_AFTER, limit)
         self.keep: Callable[[bytes], None] = self._kept.append
         self.look_at: int = 0
@@ -77,7 +77,7 @@ class Repeatable(Unacknowledged[Message]):
         return self._size
 
     def look(self, size: int = 0) -> None:
-        """See to it that no more is kept than may be; `size` is that of the message that was kept last."""
+        """Enforce the bound on what is kept. `size` is that of the message that was kept last."""
         self._count()
         if size > SMALL:
             self._mixed = True
@@ -98,7 +98,7 @@ class Repeatable(Unacknowledged[Message]):
         self.look_at = self.last + 1 + min(max(self._limit - self._size, 0) // OVERHEAD, UNCOUNTED)
 
     def numbered(self, message: Message, key: Hashable = None) -> Sequence[Frame]:
-        """A message that is one chunk and goes at once, kept, under its number."""
+        """Keep a message that is a single chunk and is sent at once, and return it with its number."""
         chunk = message.frames[0]
         if key is None and not chunk.dense and len(chunk.parts) == 1 and type(chunk.parts[0]) is bytes:
             self.last = number = self.last + 1
@@ -111,12 +111,12 @@ class Repeatable(Unacknowledged[Message]):
         return renumbered(message.frames, self._keep(Kept(message, size, key)))
 
     def begin(self, entry: Entry) -> int:
-        """The number of a message that begins to be sent, which is kept."""
+        """Keep a message that begins to be sent, and return its number."""
         self._ledger.add(entry.message)
         return self._keep(Kept(entry.message, entry.message.size + OVERHEAD, entry.key, entry.gates, True))
 
     def _keep(self, kept: Kept[Message]) -> int:
-        """Keep more of a message than its bytes; returns its number."""
+        """Keep a message with its metadata, and return its number."""
         if self._counted != self.last:
             self._count()
         self._counted = self.last = number = self.last + 1
@@ -135,7 +135,7 @@ class Repeatable(Unacknowledged[Message]):
         return Kept(Message((Frame(True, (kept,), size, False),), size), _weight(size), None)
 
     def end(self, number: int) -> None:
-        """No more is sent of a message: what says so is all that is sent again (CAN-3)."""
+        """A message was aborted: only the chunk that says so is sent again (CAN-3)."""
         if self._keeps(number):
             self.replace(number, ENDED, ENDED.size + OVERHEAD)
 
@@ -143,7 +143,7 @@ class Repeatable(Unacknowledged[Message]):
         if missing or self._held or self._mixed or received > self.last:
             self._count()
             super().acknowledge(received, missing)
-        else:  # mostly: what is left counts, whatever of what was taken has been counted
+        else:  # the usual case: recount what is left
             del self._kept[: max(received - self.last + len(self._kept), 0)]
             size = len(self._kept) * OVERHEAD
             self._ledger.kept += size - self._size
@@ -178,7 +178,7 @@ class Repeatable(Unacknowledged[Message]):
             self._ledger.kept += size - kept.size
 
     def give_up(self) -> None:
-        """Keep nothing of what was sent so far: there is no return until the peer has acknowledged it (RES-4)."""
+        """Drop everything that was sent so far. The client cannot return until it has acknowledged it (RES-4)."""
         self._count()
         self._drop([*self._held.values(), *self._kept])
         self._kept.clear()
@@ -188,7 +188,7 @@ class Repeatable(Unacknowledged[Message]):
         self.lost = self.last
 
     def restore(self, last: int, messages: Mapping[int, Kept[Message]]) -> None:
-        """Keep messages that another worker sent under their numbers, of which `last` is the last that it gave."""
+        """Keep messages that another worker sent, under their numbers. `last` is the last number that it assigned."""
         self.last, self._counted, self._mixed = last, last, True
         first = last + 1
         while first - 1 in messages:
@@ -203,14 +203,15 @@ class Repeatable(Unacknowledged[Message]):
                 self._ledger.kept += kept.size
 
     def offsets(self, begun: Iterable[tuple[int, int]]) -> dict[int, int]:
-        """From where the peer lacks messages of which it has said that it has the beginning (RES-13)."""
+        """Return, by number, the offsets from which the peer needs the messages that it has received in part
+        (RES-13)."""
         known = dict(begun)
         sources = {number: kept.message.source for number, kept in self if known and not kept.anew}
         found = ((number, sources.get(number), at) for number, at in known.items())
         return {number: at for number, source, at in found if source is not None and at < source.total}
 
     def prefer_newest(self, queue: SendQueue) -> None:
-        """Let what waits take the place of older publications of its key that would be repeated (RES-6)."""
+        """Replace publications that would be repeated by queued ones with the same key (RES-6)."""
         newest = {kept.key: number for number, kept in self if kept.key is not None}
         for number, kept in list(self) if newest else ():
             if newest.get(kept.key) != number:

@@ -14,25 +14,25 @@ FROM_THE_START: Mapping[int, int] = MappingProxyType({})
 
 
 class Repeats:
-    """Messages that go first, in their order, whole, and under the numbers that they had.
+    """Sends messages again: first of all, in order, complete, and under their original numbers.
 
     Attributes:
-        waiting: bytes that wait to be sent.
-        repeats: what is left of what is sent again; None where nothing was.
+        waiting: bytes that are waiting to be sent.
+        repeats: the messages that are still to be repeated; None if there never were any.
     """
 
     __slots__ = ("_begun", "_cutter", "_frames", "_offsets", "repeats", "waiting")
 
     def __init__(self) -> None:
         self.waiting: int = 0
-        self._begun = 0  # bytes that are left of messages that are being sent
-        self._frames: list[Frame] | None = None  # of a message whose frames stay together, the next one last
+        self._begun = 0  # remaining bytes of messages that are being sent
+        self._frames: list[Frame] | None = None  # of a message whose frames stay together, in reverse order
         self.repeats: deque[tuple[int, Message]] | None = None
-        self._offsets: Mapping[int, int] = FROM_THE_START  # bytes that the peer has of these
-        self._cutter: Cutter | None = None  # of the first of these, once it has begun
+        self._offsets: Mapping[int, int] = FROM_THE_START  # bytes of these that the peer already has
+        self._cutter: Cutter | None = None  # cuts the first of these, once it has begun
 
     def repeat(self, messages: Iterable[tuple[int, Message]], offsets: Mapping[int, int] = FROM_THE_START) -> None:
-        """Send messages again, each under its number, and from the offset up to which the peer has it (RES-13)."""
+        """Send messages again, each under its number and from the offset up to which the peer has it (RES-13)."""
         if self.repeats is None:
             self.repeats = deque()
         before = len(self.repeats)
@@ -44,7 +44,7 @@ class Repeats:
         self.waiting += size
 
     def _repeat(self, chunk: int) -> Frame:
-        """The next frame of these, of at most `chunk` bytes where its message is cut."""
+        """The next frame of a repeated message, of at most `chunk` bytes if the message can be cut."""
         assert self.repeats is not None
         number, message = self.repeats[0]
         if message.source is None:
@@ -62,7 +62,7 @@ class Repeats:
         return self._took(frame)
 
     def _forget_begun(self) -> None:
-        """Send nothing more of what has begun, nor of what would be repeated."""
+        """Drop what has been partly sent, and what would be repeated."""
         self._frames = self.repeats = None
         self._cutter = None
         self._offsets = FROM_THE_START

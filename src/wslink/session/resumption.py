@@ -1,4 +1,4 @@
-"""State for the resumption of a session: numbers, tokens, and messages that the client may lack (RES)."""
+"""The state needed to resume a session: numbers, tokens, and messages that the client may have missed (RES)."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from wslink.session.send_queue import Ledger
 from wslink.wire.partial import Partial
 
 EXPIRED, OVERFLOW, RESTARTED, REFUSED = "expired", "overflow", "restarted", "refused"
-"""Why a client cannot return (RES-1)."""
+"""The reasons why a client cannot return (RES-1)."""
 TOKEN_BYTES = 16
 
 
 class Return(msgspec.Struct, frozen=True):
-    """The part of a hello about resumption (RES-1).
+    """The part of a hello that concerns resumption (RES-1).
 
     Attributes:
-        token: the client's newest; "" at its first hello.
-        received: the largest number that has arrived.
-        missing: those below it that have not.
-        begun: messages of which the beginning has arrived, and how many bytes of it (RES-13).
+        token: the client's newest token; "" at its first hello.
+        received: the highest message number that has arrived.
+        missing: the numbers below it that have not arrived.
+        begun: the messages that have arrived in part, and how many bytes of each (RES-13).
     """
 
     token: str = ""
@@ -33,7 +33,7 @@ class Return(msgspec.Struct, frozen=True):
 
 
 class Resumption(Repeatable):
-    """One session's.
+    """The resumption state of one session.
 
     Args:
         limit: bytes that are kept (RES-4).
@@ -41,13 +41,13 @@ class Resumption(Repeatable):
         ledger: counts what is kept (LIM-6, `max_server_backlog`).
 
     Attributes:
-        epoch: changes exactly when the state that the server keeps for the client is void (RES-10).
-        token: the newest; "" before the first.
-        previous: the one before it, for as long as it counts; "" if none does.
-        foreign: digests of tokens that count and that another worker gave, before the session moved here.
+        epoch: changes exactly when the state that the server keeps for the client becomes void (RES-10).
+        token: the newest token; "" before the first.
+        previous: the token before it, as long as it is valid; "" if none is.
+        foreign: digests of valid tokens that another worker issued before the session moved here.
         received: the numbers of messages from the client.
-        begun: bytes that it takes to keep what has arrived of those that are not whole, while it is away (RES-13).
-        lacks_from: what it has said at its return of what it has; see `offsets`.
+        begun: bytes of partly received messages that are kept while the client is away (RES-13).
+        lacks_from: what the client has reported on its return; see `offsets`.
     """
 
     __slots__ = ("_beginnings", "begun", "epoch", "foreign", "lacks_from", "previous", "received", "token")
@@ -64,14 +64,14 @@ class Resumption(Repeatable):
         self._beginnings: dict[int, Partial] | None = None
 
     def keep_beginnings(self, begun: dict[int, Partial]) -> None:
-        """The connection has ended: keep what has arrived of messages."""
+        """Keep partly received messages: the connection has ended."""
         self._beginnings = begun or None
         self.begun = sum(partial.held for partial in begun.values())
         if begun:
             self._ledger.hold(self)
 
     def take_beginnings(self) -> dict[int, Partial]:
-        """What was kept of them; it is not kept any longer."""
+        """Return the partly received messages that were kept, and keep them no longer."""
         begun, self._beginnings = self._beginnings, None
         if begun:
             self._ledger.release(self)
@@ -79,11 +79,11 @@ class Resumption(Repeatable):
         return begun or {}
 
     def forget_beginnings(self) -> None:
-        """Keep what was kept of them no longer."""
+        """Drop the partly received messages that were kept."""
         self.take_beginnings()
 
     def report_beginnings(self) -> list[list[int]]:
-        """What the client is told of them (RES-13)."""
+        """Return what the client is told about them (RES-13)."""
         return [[number, partial.reached] for number, partial in (self._beginnings or {}).items()]
 
     def give_up(self) -> None:
@@ -91,5 +91,5 @@ class Resumption(Repeatable):
         self.take_beginnings()
 
     def renew(self) -> None:
-        """Let the next token count, beside the newest so far (RES-7)."""
+        """Issue the next token. The newest so far stays valid as the previous one (RES-7)."""
         self.token, self.previous = secrets.token_hex(TOKEN_BYTES), self.token

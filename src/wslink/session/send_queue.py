@@ -13,15 +13,15 @@ from wslink.wire.chunks import HEADER_LENGTH, SMALL_MESSAGE, Cutter, renumbered
 from wslink.wire.frames import Frame, Message
 
 URGENT, NORMAL, BULK = range(3)
-"""Lanes. A chunk of a lower number goes first."""
+"""Lanes. Chunks of a lower lane number are sent first."""
 BULK_AFTER = 8
-"""Chunks' worth of bytes of higher lanes after which one of the bulk lane goes (LANE-3)."""
+"""Chunks' worth of bytes of higher lanes after which one chunk of the bulk lane is sent (LANE-3)."""
 OVERHEAD = 1024
-"""Bytes that a waiting message counts beside its own: what keeping it costs."""
+"""Bytes that a waiting message counts in addition to its own: the cost of keeping it."""
 
 
 class Holder(Protocol):
-    """Keeps the beginnings of messages (RES-13).
+    """Keeps partly received messages (RES-13).
 
     Attributes:
         begun: their bytes.
@@ -30,63 +30,63 @@ class Holder(Protocol):
     begun: int
 
     def forget_beginnings(self) -> None:
-        """Keep them no longer."""
+        """Drop them."""
 
 
 class Ledger(Protocol):
-    """Counts the messages that wait in all queues of a server.
+    """Counts the messages that are waiting in all queues of a server.
 
     Attributes:
-        kept: bytes of what else its sessions keep, each for itself.
+        kept: bytes that sessions keep in addition, each for itself.
     """
 
     kept: int
 
     def add(self, message: Message) -> None:
-        """A message waits in one queue more."""
+        """A message was added to a queue."""
 
     def remove(self, message: Message) -> None:
-        """It waits in one less."""
+        """A message was removed from a queue."""
 
     def look(self) -> None:
-        """See to it that no more is kept than may be."""
+        """Enforce the bound on what is kept."""
 
     def hold(self, holder: Holder) -> None:
-        """It keeps beginnings of messages."""
+        """`holder` keeps partly received messages."""
 
     def release(self, holder: Holder) -> None:
-        """It keeps them no longer."""
+        """`holder` no longer keeps any."""
 
 
 class QueueLedger(Ledger, Protocol):
-    """One that shares what may wait among queues.
+    """A ledger that divides the allowed backlog among queues.
 
     Attributes:
-        queues: those in which something waits.
+        queues: the number of queues that are not empty.
     """
 
     queues: int
 
     @property
     def share(self) -> int:
-        """Bytes that may wait for one client before nothing further is taken from it (TURN-2)."""
+        """Bytes that may wait for one client before nothing further is accepted from it (TURN-2)."""
 
     def forget(self, messages: Iterator[Message]) -> None:
-        """These wait in one queue less. Each is let go when the next one is asked for."""
+        """These messages were removed from a queue. Each is released when the next one is requested."""
 
 
 class Numbers(Protocol):
-    """Numbers messages, and keeps them (RES-2)."""
+    """Assigns numbers to messages, and keeps the messages (RES-2)."""
 
     def begin(self, entry: Entry) -> int:
-        """The number of a message that begins to be sent."""
+        """Return the number of a message that begins to be sent."""
 
     def end(self, number: int) -> None:
-        """No more is sent of a message than a chunk that says so (CAN-3)."""
+        """A message was aborted: only the chunk that says so is sent (CAN-3)."""
 
 
 def _interrupted(lanes: Iterable[deque[Stream]]) -> list[Entry]:
-    """Take the messages that have begun out of their streams."""
+    """Remove the messages that have begun from their streams."""
     begun = [(streams, stream) for streams in lanes for stream in streams if stream.entries[0].begun]
     for streams, stream in begun:
         if len(stream.entries) == 1:
@@ -95,7 +95,7 @@ def _interrupted(lanes: Iterable[deque[Stream]]) -> list[Entry]:
 
 
 def _emptied(lanes: Iterable[deque[Stream]]) -> Iterator[Message]:
-    """The messages of streams, each of which is taken out of its stream then."""
+    """Yield the messages of streams, removing each from its stream."""
     for stream in (stream for streams in lanes for stream in streams):
         while stream.entries:
             yield stream.entries.popleft().message
@@ -104,20 +104,20 @@ def _emptied(lanes: Iterable[deque[Stream]]) -> Iterator[Message]:
 class SendQueue(Repeats):
     """A queue of messages in lanes, bounded in bytes.
 
-    Small messages go in the order in which they were put, and pass large ones, which take turns, a chunk each. A
-    message never passes an earlier one with which it shares a name.
+    Small messages are sent in the order in which they were put, and overtake large ones. Large ones take turns, a chunk
+    each. A message never overtakes an earlier one with which it shares a name.
 
     Args:
-        limit: the bytes that may wait behind the messages that are being sent (LIM-6, `max_backlog`). One message
-            larger than that is accepted while nothing else waits.
-        ledger: is told of each message that begins and ends to wait.
+        limit: the bytes that may wait behind the messages that are being sent (LIM-6, `max_backlog`). A single message
+            may be larger if nothing else is waiting.
+        ledger: counts the messages of all queues.
 
     Attributes:
-        numbers: see Numbers; where it is None, those of messages are random.
-        waiting: bytes that wait, and `OVERHEAD` for each message.
-        gated: those of messages with gates that have not begun, whatever they wait for.
-        dropped: messages that a newer one replaced.
-        named: those that wait, by their names.
+        numbers: see Numbers. If None, message ids are random.
+        waiting: bytes that are waiting, including `OVERHEAD` for each message.
+        gated: the part of them that belongs to messages with gates that have not begun.
+        dropped: the number of messages that a newer one replaced.
+        named: the waiting messages, by their names.
     """
 
     waiting: int
@@ -130,31 +130,31 @@ class SendQueue(Repeats):
         self.numbers: Numbers | None = numbers
         self._limit = limit
         self._ledger = ledger
-        # Made when a message waits: they are most of what an idle client would cost.
+        # Created on demand: for idle clients they would be most of the memory.
         self._lanes: tuple[deque[Stream], deque[Stream], deque[Stream]] | None = None
         self._latest: dict[Hashable, Entry] = {}
         self.named: Names = Names()
-        self._ahead = 0  # bytes of higher lanes that went while something waited in the bulk lane
+        self._ahead = 0  # bytes of higher lanes that were sent while the bulk lane was waiting
         self._count = 0
         self._order = 0
         self.gated: int = 0
         self.dropped: int = 0
 
     def __len__(self) -> int:
-        """Messages that wait, those that are being sent included."""
+        """The number of waiting messages, including those that are being sent."""
         return self._count
 
     def put(self, entry: Entry, lane: int | None = None) -> bool:
-        """Queue a message. With a key, it takes the place of the one with that key that has not begun to be sent.
+        """Queue a message. It replaces a message with the same key that has not begun to be sent.
 
         Args:
-            lane: URGENT, NORMAL or BULK; by its size unless given.
+            lane: URGENT, NORMAL or BULK; by default it depends on the size.
 
         Returns:
-            Whether one message more waits than before: false if it took another's place.
+            Whether one more message is waiting; False if it replaced another.
 
         Raises:
-            LimitExceeded: if it does not fit; it is not queued then.
+            LimitExceeded: the message does not fit, and was not queued.
         """
         older = self._latest.get(entry.key) if entry.key is not None else None
         size = entry.message.size + OVERHEAD
@@ -176,7 +176,7 @@ class SendQueue(Repeats):
                     self._ledger.remove(older.message)
                 older.take_over(entry)
                 return False
-            self._remove(older)  # it waits among others, which the newer one would hold up
+            self._remove(older)  # the newer message would delay the others in that stream
         self._place(entry, lane)
         self._count += 1
         if self._count == 1 and self._ledger is not None:
@@ -186,7 +186,7 @@ class SendQueue(Repeats):
         return older is None
 
     def _place(self, entry: Entry, lane: int) -> None:
-        """Append to the stream of what it must not pass, or to one by its lane."""
+        """Append to the stream of a message that it must not overtake, or to one of its lane."""
         places = [place for name in entry.names if (place := self.named.get(name)) is not None]
         stream = next((place.stream for place in places if not place.stream.shared), None)
         if stream is None:
@@ -212,7 +212,7 @@ class SendQueue(Repeats):
         return stream
 
     def next(self, chunk: int) -> Frame | None:
-        """Take the next frame to be sent, of at most `chunk` bytes where its message is cut; None if none may go."""
+        """Take the next frame to send, of at most `chunk` bytes if its message can be cut; None if none may be sent."""
         if self._frames:
             return self._took(self._frames.pop())
         if self.repeats:
@@ -231,7 +231,7 @@ class SendQueue(Repeats):
         return None
 
     def _take(self, streams: deque[Stream], stream: Stream, chunk: int) -> Frame:
-        """The next frame of a stream, whose turn is over then."""
+        """Take the next frame of a stream, which ends the stream's turn."""
         entry = stream.entries[0]
         if not entry.begun:
             self._begin(entry)
@@ -280,26 +280,26 @@ class SendQueue(Repeats):
         self.named.remove(entry)
 
     def holds(self, name: Hashable) -> bool:
-        """Whether a message of a name waits or is being sent."""
+        """Whether a message with this name is waiting or being sent."""
         return self.named.get(name) is not None
 
     def watch(self, name: Hashable, watcher: Callable[[], None]) -> None:
-        """Call `watcher` once, when the last message of a name that waits has gone, or was taken back. It must not
-        change the queue."""
+        """Call `watcher` once, when the last message with this name has been sent or dropped. It must not change the
+        queue."""
         self.named.watch(name, watcher)
 
     def begun(self, name: Hashable) -> Entry | None:
-        """The message of a name that is being sent, if there is one."""
+        """The message with this name that is being sent, if there is one."""
         return next((entry for entry in self.named.entries(name) if entry.begun), None)
 
     def withdraw(self, name: Hashable, unwanted: Callable[[Any], bool]) -> None:
-        """Take back the messages of a name that have not begun and are `unwanted`, by what they are about."""
+        """Drop the messages with this name that have not begun and whose `about` is `unwanted`."""
         for entry in self.named.entries(name):
             if unwanted(entry.about):
                 self.drop(entry)
 
     def give_up(self, entry: Entry) -> None:
-        """Send no more of a message (CAN-2, CAN-3)."""
+        """Stop sending a message (CAN-2, CAN-3)."""
         left = 0 if self.drop(entry) else entry.end()
         self._begun -= left
         self.waiting -= left
@@ -307,7 +307,7 @@ class SendQueue(Repeats):
             self.numbers.end(entry.cutter.id)
 
     def drop(self, entry: Entry) -> bool:
-        """Take back a message that has not begun to be sent; False if it has."""
+        """Drop a message that has not begun to be sent. Returns False if it has."""
         if entry.begun:
             return False
         self.waiting -= entry.message.size + OVERHEAD
@@ -317,7 +317,7 @@ class SendQueue(Repeats):
         return True
 
     def _remove(self, entry: Entry) -> None:
-        """Take an entry that waits out of its stream. The bytes that wait are the caller's to count."""
+        """Remove a waiting entry from its stream. The caller updates the waiting bytes."""
         assert entry.stream is not None
         assert self._lanes is not None
         entry.stream.entries.remove(entry)
@@ -328,18 +328,18 @@ class SendQueue(Repeats):
         self._finish(entry)
 
     def newest(self, key: Hashable) -> Entry | None:
-        """The message of a key that waits and has not begun, if there is one."""
+        """The waiting message with this key that has not begun, if there is one."""
         return self._latest.get(key)
 
     def interrupt(self) -> None:
-        """The connection is lost. What had begun is forgotten: whoever numbered it sends it again (`repeat`)."""
+        """Drop messages that had begun: the connection is lost. Whoever numbered them sends them again (`repeat`)."""
         for entry in _interrupted(self._lanes or ()):
             self._finish(entry)
         self._forget_begun()
 
     def clear(self) -> None:
-        """Forget all that waits. Whoever drops a queue has to: see Entry. A ledger does so bit by bit, where that takes
-        long."""
+        """Drop everything. This is necessary before dropping the queue; see Entry. The ledger releases the messages bit
+        by bit if there are many."""
         messages = _emptied(self._lanes or ())
         if self._ledger is None:
             deque(messages, 0)
@@ -354,20 +354,20 @@ class SendQueue(Repeats):
 
 
 def behind(queue: SendQueue) -> int:
-    """Bytes that wait behind the largest message that is being sent, those not counted that wait for a gate."""
+    """Bytes that wait behind the largest message that is being sent, except those that wait for a gate."""
     heads = (stream.entries[0].cutter for streams in queue._lanes or () for stream in streams)
     return queue.waiting - queue.gated - max((cutter.left for cutter in heads if cutter is not None), default=0)
 
 
 def waiting(queue: SendQueue) -> list[tuple[int, Entry]]:
-    """All messages that have not begun, each with its lane, in an order in which they may be put again."""
+    """All messages that have not begun, each with its lane, in an order in which they can be put into another queue."""
     streams = (stream for lane in queue._lanes or () for stream in lane)
     entries = (entry for stream in streams for entry in stream.entries if not entry.begun)
     return [(entry.stream.lane, entry) for entry in sorted(entries, key=lambda entry: entry.order) if entry.stream]
 
 
 def left(queue: SendQueue, name: Hashable) -> tuple[int, int]:
-    """Of the messages of a name: the bytes that are not sent yet, and how many have not begun."""
+    """For the messages with this name: the bytes that are not sent yet, and how many have not begun."""
     waiting = queue.named.entries(name)
     size = sum(entry.message.size if entry.cutter is None else entry.cutter.left for entry in waiting)
     return size, sum(not entry.begun for entry in waiting)

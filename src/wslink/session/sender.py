@@ -1,4 +1,4 @@
-"""The way out of a session: what the transport takes goes at once, the rest waits in the queue."""
+"""Sends what the transport accepts, and queues the rest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Protocol
 
-from wslink.session.congestion import MAX_CHUNK, UNSENT, ChunkSize
+from wslink.session.chunk_size import UNSENT, ChunkSize
+from wslink.session.congestion import MAX_CHUNK
 from wslink.session.entries import Entry
 from wslink.session.flow import LOOK_EVERY, TURN_TIME, FlowControl
 from wslink.session.send_queue import QueueLedger, SendQueue
@@ -16,7 +17,7 @@ from wslink.wire.frames import Frame, Message
 
 
 class FrameSink(Protocol):
-    """A sender's interface to its transport; see ports.Transport."""
+    """The part of session.ports.Transport that a sender needs."""
 
     @property
     def writable(self) -> bool: ...
@@ -27,18 +28,18 @@ class FrameSink(Protocol):
 
 
 class Sender:
-    """Hands the frames of a queue to a transport for as long as that is writable, in chunks of what the line takes.
+    """Hands the frames of a queue to a transport while it is writable, in chunks that fit the line.
 
     Args:
-        transport: takes the frames.
+        transport: accepts the frames.
         limit: see SendQueue (LIM-6).
         ledger: see SendQueue.
-        again: calls `pump`; asked for in the event loop's next turn where more can go than is handed over in one.
-            Everything goes in one unless given.
+        again: calls `pump`. It is scheduled for the next turn of the event loop if more can be sent than one turn
+            allows. By default everything is sent in one turn.
 
     Attributes:
-        queue: what waits.
-        flow: decides what goes, for a client that acknowledges; None for others.
+        queue: the waiting messages.
+        flow: decides what may be sent, for clients that acknowledge; None for others.
     """
 
     __slots__ = ("_again", "_chunk", "_transport", "_turn", "_unsent", "flow", "queue")
@@ -60,20 +61,20 @@ class Sender:
         transport.limit_unsent(UNSENT)
 
     def put(self, entry: Entry, lane: int | None = None) -> tuple[bool, int]:
-        """Queue a message, and send what may go.
+        """Queue a message, and send what may be sent.
 
         Returns:
-            Whether one message more waited than before, and how many have gone out or never will.
+            Whether one more message was waiting, and how many have been sent or dropped.
 
         Raises:
-            LimitExceeded: if it does not fit; see SendQueue.put.
+            LimitExceeded: the message does not fit; see SendQueue.put.
         """
         added = self.queue.put(entry, lane)
         return added, self.pump() if self._transport.writable else 0
 
     def send_whole(self, message: Message) -> bool:
-        """Send a large message as one chunk without a place in the queue, where nothing waits and a chunk may be so
-        large; whether that was so. Not for a client that acknowledges."""
+        """Send a large message as one chunk, bypassing the queue, if nothing is waiting and a chunk may be that large.
+        Returns whether it was sent. Not for clients that acknowledge."""
         source, size = message.source, message.size
         if source is None or self.queue.waiting or not self._transport.writable:
             return False
@@ -83,7 +84,7 @@ class Sender:
         return True
 
     def resume(self) -> int:
-        """The transport is writable again; how many messages have gone out."""
+        """The transport is writable again. Returns how many messages have been sent."""
         if not self.queue.waiting:
             return 0
         self._chunk.resumed(monotonic())
@@ -91,7 +92,7 @@ class Sender:
         return self.pump()
 
     def pump(self) -> int:
-        """Hand frames to the transport for as long as it is writable; how many messages have gone out."""
+        """Send while the transport is writable. Returns how many messages have been sent."""
         transport, queue, chunk = self._transport, self.queue, self._chunk
         waiting = len(queue)
         if self.flow is not None:
@@ -114,7 +115,7 @@ class Sender:
         return waiting - len(queue)
 
     def _wait_for_turn(self, again: Callable[[], object]) -> None:
-        """Go on in the event loop's next turn (TURN-1)."""
+        """Continue in the next turn of the event loop (TURN-1)."""
 
         def go_on() -> None:
             self._turn = None
@@ -124,7 +125,7 @@ class Sender:
             self._turn = asyncio.get_running_loop().call_soon(go_on)
 
     def move(self, transport: FrameSink) -> int:
-        """The connection is lost, or another one takes its place; how many messages will be repeated instead."""
+        """Replace the transport, or lose it. Returns how many messages were dropped since they will be repeated."""
         waiting = len(self.queue)
         self._transport = transport
         self.queue.interrupt()
@@ -136,12 +137,12 @@ class Sender:
         return waiting - len(self.queue)
 
     def flush(self) -> None:
-        """Hand everything to the transport, whether or not it is writable."""
+        """Send everything, whether or not the transport is writable."""
         while (frame := self.queue.next(MAX_CHUNK)) is not None:
             self._transport.send((frame,))
 
     def clear(self) -> int:
-        """Forget what waits; how many messages that were."""
+        """Drop everything that is waiting. Returns how many messages that were."""
         waiting = len(self.queue)
         self.queue.clear()
         if self._turn is not None:

@@ -1,4 +1,4 @@
-"""A client's session: from its first frame to the end of its connection."""
+"""A client's session, from its first frame to the end of its connection."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from wslink.session.moving import Moving
 from wslink.session.ports import Returnable, SessionOwner, Transport
 from wslink.session.state import CLOSED, NEW, OPEN, Event
 from wslink.wire import messages as wire
-from wslink.wire.chunks import HEADER_LENGTH, is_end, renumbered
+from wslink.wire.chunks import HEADER_LENGTH, is_end, numbered
 from wslink.wire.codec import detect
 from wslink.wire.extensions import is_uncounted
 from wslink.wire.frames import Buffer
@@ -41,17 +41,17 @@ def new_client_id() -> str:
 
 
 class Session(Moving):
-    """One client (session.view.SessionView), carried by a transport (session.ports.FrameReceiver).
+    """The session of one client (session.view.SessionView), carried by a transport (session.ports.FrameReceiver).
 
     Args:
-        owner: the server it belongs to.
-        transport: what carries its frames.
-        opening: what opened the connection.
-        client_id: a new random one unless given.
-        route: where the connection was accepted. The session keeps it for its owner.
+        owner: the server that it belongs to.
+        transport: carries its frames.
+        opening: how the connection was opened.
+        client_id: by default a new, random one.
+        route: where the connection was accepted, for the owner's use.
         hello_timeout: whether the client has to say hello in time (LIM-8).
-        renew: takes each hello after a good one, in place of HELLO-6: where several clients share a connection one
-            after another, a hello is the next one's first word.
+        renew: handles every hello after a successful one, instead of HELLO-6. For connections that several clients use
+            one after another: a hello is the next client's first message.
     """
 
     credit: int
@@ -71,13 +71,13 @@ class Session(Moving):
         hello_timeout: bool = True,
         renew: Renew | None = None,
     ) -> None:
-        # A connection may outlive its request by days.
+        # The request is not kept: a connection may outlive it by days.
         kept = opening if opening.request is None else msgspec.structs.replace(opening, request=None)
         super().__init__(owner, transport, kept, client_id or new_client_id(), route)
         self.renew: Renew | None = renew
         self._received = owner.observers.received
         self._dispatcher = Dispatcher(owner.service, self)
-        self._watched = True  # whether calls are logged, or may have been cancelled while they waited
+        self._watched = True  # whether calls have to be logged, or checked for cancellation
         self._deadline: Deadline | None = None  # of its hello
         if hello_timeout:
             self.expect_hello()
@@ -85,11 +85,11 @@ class Session(Moving):
 
     # Incoming ---------------------------------------------------------------
 
-    def receive(self, binary: bool, data: Buffer | str) -> None:  # noqa: C901 - a function more costs every call
-        """Take one data frame from the transport; a memoryview is valid until this returns. Never raises: what is wrong
-        is sent to the client (ERR-5)."""
+    def receive(self, binary: bool, data: Buffer | str) -> None:  # noqa: C901 - splitting it would slow down every call
+        """Handle one data frame; a memoryview is valid until this returns. Never raises: errors are sent to the client
+        (ERR-5)."""
         self.credit -= 1 + (len(data) >> UNITS)
-        if self.credit < 0 and self.paced().holds(binary, data):
+        if self.credit < 0 and self.paced().intake.holds(binary, data):
             return
         if self.state is not OPEN and not self._admit(binary, data):
             return
@@ -101,7 +101,7 @@ class Session(Moving):
         if self.acknowledgements is not None and not (type(message) is list and is_uncounted(message)):
             is_whole = type(message) is Request or message is not INCOMPLETE or is_end(data)  # type: ignore[arg-type]
             if type(message) is not Request and self._pace is not None and self.resumption is not None:
-                self.resumption.received.held = self._pace.held  # it may have passed them
+                self.resumption.received.held = self._pace.intake.held  # this message may have overtaken them
             try:
                 if not self.acknowledgements.count(len(data), self._decoder.number if is_whole else 0):  # type: ignore[union-attr]
                     return  # it has arrived before (RES-3)
@@ -126,7 +126,7 @@ class Session(Moving):
             self.fail_unforeseen(message)
 
     def take(self, message: Any) -> None:
-        """Take one decoded message. Never raises, as `receive`."""
+        """Handle one decoded message. Never raises, like `receive`."""
         if type(message) is list and self.state is OPEN:
             self._take_extension(message)
             return
@@ -152,7 +152,7 @@ class Session(Moving):
             self.fail_unforeseen(request)
 
     def _take_extension(self, items: list[Any]) -> None:
-        """Hand a message of an extension to its feature (EXT-4)."""
+        """Pass an extension message to its feature (EXT-4)."""
         take = self._owner.features.message_handler(items[0] if items else None, self.features)
         try:
             if take is None:
@@ -162,7 +162,7 @@ class Session(Moving):
             self.refuse(wire.MALFORMED_ID, error)
 
     def _admit(self, binary: bool, data: Buffer | str) -> bool:
-        """Whether to look at a frame that comes before a good hello, or after the end."""
+        """Whether to handle a frame that arrives before a successful hello, or after the end."""
         if self.state is not NEW:
             return False
         if len(data) > self._owner.limits.auth_msg_size + HEADER_LENGTH:
@@ -178,7 +178,7 @@ class Session(Moving):
 
     def _malformed_frame(self, data: Buffer | str, error: PeerError) -> None:
         if self.acknowledgements is not None:
-            with contextlib.suppress(PeerError):  # it has arrived all the same: it is not to be sent again
+            with contextlib.suppress(PeerError):  # it has arrived, and must not be sent again
                 number = 0 if self.resumption is None or isinstance(data, str) else int.from_bytes(data[:4], "little")
                 self.acknowledgements.count(len(data), number)
         if self.calls is not None:
@@ -189,7 +189,7 @@ class Session(Moving):
             self.refuse(wire.MALFORMED_ID if error.id is None else error.id, error)
 
     def _handle(self, request: Request) -> None:
-        """Hand a request to hello, the dispatcher or its feature. Raises PeerError."""
+        """Pass a request to hello, the dispatcher or its feature. Raises PeerError."""
         system = request.id.startswith("system:") or request.id == "system"
         if system and request.method == wire.HELLO:
             if self.renew is not None and self.state is OPEN:
@@ -215,12 +215,12 @@ class Session(Moving):
             self.refuse_hello(request.id, error)
 
     def succeed(self, predecessor: Session, hello: Request) -> None:
-        """Take the place of `predecessor` on a connection that they share, beginning with `hello`."""
+        """Take over a connection that is shared with `predecessor`, beginning with `hello`."""
         self.encoder, self._decoder = detect(predecessor.encoder.version == 2, self._owner.limits)
         self.take(hello)
 
     def open(self, features: tuple[str, ...], identity: Identity) -> None:
-        """The client has authenticated, and has been told so."""
+        """The client has authenticated and was notified."""
         assert self._decoder is not None
         self.client: Caller | None = self._owner.admit(self, identity, self._opening)
         self.advance(Event.AUTHENTICATED)
@@ -232,11 +232,11 @@ class Session(Moving):
         self._owner.welcome(self)
 
     def hand_over(self, session: Returnable, id_: str, result: dict[str, Any]) -> None:
-        """Send the response to a hello, and give the connection to the session that the client returns to (RES-6)."""
+        """Send the response to a hello, and move the connection to the session that the client returns to (RES-6)."""
         assert self._decoder is not None
         held = self.give_up_held()
         self._expect_no_hello()
-        self._transport.send(renumbered(self.encoder.result(id_, result, self._max_frame).frames, 0))
+        self._transport.send(numbered(self.encoder.result(id_, result, self._max_frame), 0))
         self.advance(Event.ENDED)
         self._settle(self._sender.clear())
         self._owner.merged(self)
@@ -246,7 +246,7 @@ class Session(Moving):
             session.receive(*frame)
 
     def expect_hello(self) -> None:
-        """The client is there: from now on it has `hello_timeout` seconds for a good hello (LIM-8)."""
+        """Give the client `hello_timeout` seconds for a successful hello (LIM-8)."""
         self._deadline = deadline(self._owner.limits.hello_timeout)
         self._deadline.add(self._hello_late)
 
@@ -257,7 +257,8 @@ class Session(Moving):
     # End --------------------------------------------------------------------
 
     def close(self, code: int, reason: str) -> None:
-        """End the session and close its connection. What waits is dropped unless the code is 1000, 1001 or 4002."""
+        """End the session and close its connection. Waiting messages are dropped, unless the code is 1000, 1001 or
+        4002."""
         if self.state is CLOSED:
             return
         if code in (1000, 1001, wire.DISCONNECTED):
@@ -274,7 +275,7 @@ class Session(Moving):
         self._expect_no_hello()
         if self._pace is not None:
             self._pace.stop()
-        if not stops:  # a server that stops gives calls their time
+        if not stops:  # a stopping server lets calls finish
             self._dispatcher.leave()
         self._settle(self._sender.clear())
         if self.acknowledgements is not None:

@@ -1,4 +1,4 @@
-"""Clients that take nothing of what waits for them (LIM-6)."""
+"""Detection of clients that accept nothing of what is waiting for them (LIM-6)."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 LOOKS = 5
-"""How often a client is looked at in `timeout`."""
+"""How often a client is checked during `timeout`."""
 SLOWEST = 16 * 1024
-"""Bytes per second at which a transport that cannot see what the client takes is given time for a frame."""
+"""Bytes per second for which a transport that cannot see the peer's progress allows time."""
 
 
 class Progress(NamedTuple):
-    """Progress of a peer in taking what it was sent.
+    """How much a peer has accepted.
 
     Attributes:
-        taken: a number that changes as the peer takes more.
-        unseen: bytes that were handed on, and of which it is not seen when the peer takes them.
+        taken: a number that changes as the peer accepts more.
+        unseen: bytes that were passed on, and whose acceptance cannot be observed.
     """
 
     taken: int
@@ -25,13 +25,13 @@ class Progress(NamedTuple):
 
 
 class StallWatch:
-    """Calls `stalled` once a client has taken nothing for `timeout` seconds while something waited for it.
+    """Calls `stalled` when a client has accepted nothing for `timeout` seconds while something was waiting for it.
 
     Args:
-        progress: what the client has taken.
-        timeout: seconds; 0 for ever.
-        waiting: the bytes that wait because the transport takes no more.
-        stalled: called with the seconds.
+        progress: returns what the client has accepted.
+        timeout: seconds; 0 for never.
+        waiting: returns the bytes that wait because the transport does not accept more.
+        stalled: called with the number of seconds.
     """
 
     __slots__ = ("_due", "_idle", "_progress", "_stalled", "_taken", "_timeout", "_timer", "_waiting")
@@ -53,7 +53,7 @@ class StallWatch:
         self._due = 0.0
 
     def begin(self) -> None:
-        """Something waits. Safe to call again."""
+        """Start watching: something is waiting. Safe to call again."""
         if self._timer is None and self._timeout > 0:
             self._idle = 0.0
             self._taken = self._progress().taken
@@ -74,7 +74,7 @@ class StallWatch:
             return
         step = self._timeout / LOOKS
         taken, unseen = self._progress()
-        busy = asyncio.get_running_loop().time() - self._due > step  # a method kept the event loop for itself
+        busy = asyncio.get_running_loop().time() - self._due > step  # a method blocked the event loop
         self._idle = 0.0 if busy or taken != self._taken else self._idle + step
         self._taken = taken
         if self._idle >= self._timeout - step / 2 + unseen / SLOWEST:

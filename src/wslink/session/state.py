@@ -1,4 +1,4 @@
-"""The states of a session and the transitions between them, as a table."""
+"""The states of a session, and a table of the transitions between them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class State(enum.Enum):
     """The state of a session."""
 
     NEW = "new"
-    """Connected, before a good hello: nothing but hello is served."""
+    """Connected, but no successful hello yet: only hello is served."""
     OPEN = "open"
     """Authenticated and connected."""
     DETACHED = "detached"
@@ -27,10 +27,10 @@ class Event(enum.Enum):
     ENDED = "ended"
 
 
-# In C: members are compared by identity anyway.
+# Hash in C. Members are compared by identity anyway.
 State.__hash__ = Event.__hash__ = object.__hash__  # type: ignore[method-assign]
 
-# Looked up once: in Python 3.11 each look at a member is a function call.
+# Looked up once: in Python 3.11, access to a member is a function call.
 NEW, OPEN, DETACHED, CLOSED = State
 
 TRANSITIONS: dict[tuple[State, Event], State] = {
@@ -41,11 +41,11 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (DETACHED, Event.RESUMED): OPEN,
     (DETACHED, Event.ENDED): CLOSED,
 }
-"""Every transition there is."""
+"""All transitions."""
 
 
 class Stateful:
-    """Something with a state that follows TRANSITIONS. Nothing else assigns `state`."""
+    """Has a state that follows TRANSITIONS. Nothing else assigns `state`."""
 
     __slots__ = ("state",)
 
@@ -53,10 +53,10 @@ class Stateful:
         self.state: State = NEW
 
     def advance(self, event: Event) -> None:
-        """Go where `event` leads.
+        """Make the transition for `event`.
 
         Raises:
-            RuntimeError: if it leads nowhere from here: a fault of this library.
+            RuntimeError: there is no such transition from the current state, which is a bug in this library.
         """
         try:
             self.state = TRANSITIONS[self.state, event]

@@ -1,4 +1,4 @@
-"""Streams of a session's calls (STR), and how many of these it may have under way."""
+"""Streams of a session's calls (STR), and whether more calls are accepted."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ from wslink.wire.value import Value
 
 
 class Streaming(Cancellable):
-    """Carries the streams of a session (rpc.streams.Port). Takes what Detachable does."""
+    """Adds streams to a session (rpc.streams.Port). Takes the arguments of Detachable."""
 
     streams: Streams | None
     __slots__ = ()
 
     def start_streams(self) -> None:
-        """Stream from now on (STR)."""
+        """Allow streams from now on (STR)."""
         limits = self._owner.limits
         self.streams = Streams(self, limits.max_stream_window, limits.max_message)
 
     def take_stream(self, items: Sequence[Value]) -> None:
-        """Take a message of a stream. Raises InvalidRequest."""
+        """Handle a message of a stream. Raises InvalidRequest."""
         assert isinstance(self._decoder, V2Decoder)
         assert self.streams is not None
         self.streams.take(items, self._decoder.size)
 
     def has_many_calls(self) -> bool:
-        """Whether nothing is taken from the client for its calls: not while these wait for what it sends (TURN-2)."""
+        """Whether no more calls are accepted because of the number of running ones. They are accepted while running
+        calls wait for items from the client (TURN-2)."""
         return self._dispatcher.full and (self.streams is None or not self.streams.reading)
 
     def send_item(self, items: Sequence[Value], lane: int | None) -> None:
-        """Send a message of a stream behind what waits of its call. Raises NotSerializable."""
+        """Send a message of a stream, after the waiting messages of its call. Raises NotSerializable."""
         encoder = self.encoder
         assert isinstance(encoder, V2Encoder)
         message = encoder.extension(items, self._max_frame)
@@ -47,12 +48,12 @@ class Streaming(Cancellable):
         self.send(message, None, (items[1],), lane)
 
     def send_credit(self, items: Sequence[Value]) -> None:
-        """Send a credit ahead of all that waits; with `resume` it is not repeated (RES-2)."""
+        """Send a credit ahead of the queue. It is not repeated after a resumption (RES-2)."""
         if not self._send_now(pack_extension(items)):
             self.stalled(f"it sends items of streams, and has read none of {MAX_UNREAD} credits for them")
 
     def take_up(self, transport: Transport, decoder: Decoder, opening: Opening) -> None:
-        """Go on over a new connection, whose client has been told so (RES-6)."""
+        """Continue over a new connection, after the client was notified (RES-6)."""
         super().take_up(transport, decoder, opening)
         if self.streams is not None:
             self.streams.renew()

@@ -1,4 +1,4 @@
-"""The sessions of a server by their clients' tokens (RES-7)."""
+"""The sessions of a server, by their clients' resumption tokens (RES-7)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Generic, Protocol, TypeVar
 from wslink.session.resumption import EXPIRED, RESTARTED, Resumption
 
 MAX_VERDICTS = 8192
-"""Tokens that count no more and of which it is known why; others are those of a server that has restarted."""
+"""Void tokens whose reason is remembered. For others, the client is told that the server has restarted."""
 
 
 class Holder(Protocol):
-    """A session that its client may return to."""
+    """A session to which its client may return."""
 
     @property
     def resumption(self) -> Resumption | None: ...
@@ -24,47 +24,47 @@ HolderT = TypeVar("HolderT", bound=Holder)
 
 
 class Tokens(Generic[HolderT]):
-    """Finds sessions by token. Tokens are compared in constant time; of those that are void the hashes are kept."""
+    """Finds sessions by token. Tokens are compared in constant time; only hashes of void tokens are kept."""
 
     def __init__(self) -> None:
         self._holders: dict[bytes, HolderT] = {}
         self._verdicts: dict[bytes, str] = {}  # the oldest first
 
     def __len__(self) -> int:
-        """Tokens that count."""
+        """The number of valid tokens."""
         return len(self._holders)
 
     def add(self, token: str, holder: HolderT) -> None:
-        """Let `token` lead to `holder`."""
+        """Map `token` to `holder`."""
         self._holders[digest(token)] = holder
 
     def adopt(self, digest: bytes, holder: HolderT) -> None:
-        """Let a token lead to `holder` of which only the digest is known: it came from another worker."""
+        """Map a token to `holder` of which only the digest is known, since another worker issued it."""
         self._holders[digest] = holder
 
     def holder(self, digest: bytes) -> HolderT | None:
-        """The session to which the token of a digest leads."""
+        """The session for the token with this digest."""
         return self._holders.get(digest)
 
     def release(self, digests: Iterable[bytes]) -> None:
-        """Know nothing more of tokens: their session has moved to another worker."""
+        """Forget tokens whose session has moved to another worker."""
         for each in digests:
             self._holders.pop(each, None)
 
     def void(self, token: str, verdict: str = EXPIRED) -> None:
-        """Let `token` lead nowhere from now on."""
+        """Make `token` invalid."""
         if token:
             self.void_digest(digest(token), verdict)
 
     def void_digest(self, digest: bytes, verdict: str = EXPIRED) -> None:
-        """As `void`, by the token's digest."""
+        """Like `void`, by the token's digest."""
         if self._holders.pop(digest, None) is not None:
             self._verdicts[digest] = verdict
             if len(self._verdicts) > MAX_VERDICTS:
                 del self._verdicts[next(iter(self._verdicts))]
 
     def find(self, token: str) -> HolderT | str:
-        """The session to which `token` leads, or why it leads to none (RES-1)."""
+        """Return the session for `token`, or the reason why there is none (RES-1)."""
         found = digest(token)
         holder = self._holders.get(found)
         resumption = holder.resumption if holder is not None else None
@@ -78,5 +78,5 @@ class Tokens(Generic[HolderT]):
 
 
 def digest(token: str) -> bytes:
-    """What stands for a token where that itself must not be."""
+    """The digest that stands for a token where the token itself must not be stored."""
     return hashlib.sha256(token.encode(errors="replace")).digest()[:16]

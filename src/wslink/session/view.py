@@ -1,4 +1,4 @@
-"""A session as features, observers and the hub see it."""
+"""A session, as features, observers and the hub see it."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from wslink.wire.frames import Message
 
 
 class SessionView(Protocol):
-    """One client's end of the protocol.
+    """The server's end of the protocol for one client.
 
     Attributes:
         client_id: the client's id, also before it has authenticated.
         client: the client, once it has authenticated.
         state: see State.
         features: the features that hello granted.
-        encoder: what encodes messages for the client.
-        subscribing: whether it subscribes explicitly (SUB-1); a released client is sent everything (ORD-4).
-        queue: what waits to be sent.
-        flow: see FlowControl; None for a client that acknowledges nothing.
-        acknowledgements: of what arrives; None for a client to which nothing is acknowledged.
-        resumption: what it keeps for its client's return, with `resume`.
-        streams: those of its calls; None for a client that knows none.
-        calls: those that the server makes of the client, with `handle`.
-        route: where the connection was accepted: the owner's own.
+        encoder: encodes messages for the client.
+        subscribing: whether it subscribes explicitly (SUB-1). Released clients are sent everything (ORD-4).
+        queue: the messages that are waiting to be sent.
+        flow: see FlowControl; None for a client that does not acknowledge.
+        acknowledgements: acknowledges what arrives; None for a client that does not want it.
+        resumption: what is kept for the client's return, with `resume`.
+        streams: the streams of its calls; None for a client that does not support them.
+        calls: the calls that the server makes of the client, with `handle`.
+        route: where the connection was accepted, for the owner's use.
     """
 
     client_id: str
@@ -53,53 +53,53 @@ class SessionView(Protocol):
 
     @property
     def has_room(self) -> bool:
-        """Whether no more waits than `max_outbox`, or the session is over."""
+        """Whether no more than `max_outbox` bytes are waiting, or the session is closed."""
 
     async def room_again(self) -> None:
-        """Return once `has_room` may be true."""
+        """Wait until `has_room` may be true."""
 
     def charge(self, seconds: float) -> None:
-        """What it was asked for last took so long: more of what it asks for waits for its next turn (TURN-1)."""
+        """The last request took this long to handle: further ones wait for the client's next turn (TURN-1)."""
 
     def accept_arrays(self) -> None:
         """Send and receive typed arrays from now on (ARR-1)."""
 
     def accept_calls(self) -> None:
-        """Let the server call methods of the client, from now on (HND)."""
+        """Allow the server to call the client's methods from now on (HND)."""
 
     def accept_ends(self) -> None:
-        """Drop messages that the client ends before they are whole, from now on (CAN-3)."""
+        """Drop messages that the client aborts before they are complete, from now on (CAN-3)."""
 
     def cancel(self, id_: str) -> None:
-        """The client gave up a call of its own (CAN-1, CAN-2)."""
+        """Cancel one of the client's calls, at its request (CAN-1, CAN-2)."""
 
     def start_streams(self) -> None:
-        """Stream from now on (STR)."""
+        """Allow streams from now on (STR)."""
 
     def take_stream(self, items: Sequence[Any]) -> None:
-        """Take a message of a stream (STR). Raises InvalidRequest."""
+        """Handle a message of a stream (STR). Raises InvalidRequest."""
 
     def start_flow(self) -> None:
-        """Acknowledge what arrives, and send by what the client acknowledges, from now on (FLOW)."""
+        """Acknowledge received data, and send at the rate of the client's acknowledgements, from now on (FLOW)."""
 
     def start_resume(self) -> None:
-        """Acknowledge what arrives, and keep what is sent, from now on (RES)."""
+        """Acknowledge what arrives and keep what is sent, from now on (RES)."""
 
     def void_previous_token(self) -> None:
-        """The client has acknowledged messages, and so knows its newest token (RES-7)."""
+        """Void the previous token: the client has shown that it knows its newest one (RES-7)."""
 
     def result(self, id_: str, value: Any, method: str | None = None) -> None:
-        """Send the result of a request; an error where it cannot be encoded."""
+        """Send the result of a request; an error if it cannot be encoded."""
 
     def error(self, id_: str, code: int, message: str, data: Any = None) -> None:
         """Send the error of a request."""
 
     def send(self, message: Message, key: Any = None, names: tuple[Any, ...] = (), lane: int | None = None) -> None:
-        """Send a message once the transport takes it; see send_queue.Entry for `key` and `names`, and SendQueue.put for
-        `lane`."""
+        """Send a message as soon as the transport accepts it. For `key` and `names` see entries.Entry, for `lane`
+        SendQueue.put."""
 
     def result_behind(self, id_: str, value: Any, topic: str) -> None:
-        """Send the result of a request behind the publications of a topic that precede it (SUB-3 to SUB-5)."""
+        """Send the result of a request after the publications of a topic that precede it (SUB-3 to SUB-5)."""
 
     def send_within(
         self,
@@ -111,7 +111,7 @@ class SessionView(Protocol):
         about: object,
         lane: int | None = None,
     ) -> None:
-        """Send a publication to a client with `flow`, once the windows `gates` are open; see send_queue.Entry."""
+        """Send a publication to a client with `flow` once the windows `gates` are open; see entries.Entry."""
 
     def close(self, code: int, reason: str) -> None:
         """End the session and close its connection."""

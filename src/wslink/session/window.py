@@ -12,20 +12,20 @@ FIRST_WINDOW = 4
 MAX_WINDOW = 256
 NO_WINDOW = 1 << 62
 GROW_BELOW, SHRINK_ABOVE = 0.5, 1.0
-"""Publications that wait somewhere on their way. Below the first the window grows, above the second it shrinks (the
-thresholds of TCP Vegas, Brakmo and Peterson 1995, lowered since a publication is large)."""
+"""Publications that are queued along the way. The window grows below the first number, and shrinks above the second.
+These are the thresholds of TCP Vegas (Brakmo and Peterson 1995), lowered because publications are large."""
 MEMORY = 30.0
-"""Seconds that the shortest time from sending to settling counts for."""
+"""Seconds for which the shortest time from sending to settling counts."""
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """A publication that the page has dealt with.
+    """A publication that the page has handled.
 
     Attributes:
         size: its bytes.
-        age: seconds from its publishing to the arrival of the acknowledgement.
-        rtt: seconds of these from the beginning of its sending on.
-        label: what `sent` was given.
+        age: seconds from its publication to the arrival of the acknowledgement.
+        rtt: the part of these since it began to be sent.
+        label: what was passed to `sent`.
     """
 
     size: int
@@ -43,22 +43,23 @@ class _Sent(msgspec.Struct, frozen=True):
 
 
 class DeliveryWindow:
-    """The publications of a subscription that were sent and that the page has not settled, and how many may be.
+    """The publications of a subscription that were sent and are not yet settled, and the limit on their number.
 
-    It reads no clock: callers give the time, in seconds of one monotonic clock.
+    It reads no clock: callers pass the time, in seconds of one monotonic clock.
 
     Args:
-        fixed: a window that the subscriber asked for, in publications; one that follows the line and the page if None.
-        max_rate: publications per second that the subscriber asked for; as many as may be if None.
+        fixed: the size that the subscriber asked for, in publications; None for one that adapts to the line and the
+            page.
+        max_rate: publications per second that the subscriber asked for; None for no limit.
 
     Attributes:
         size: publications that may be unsettled.
         count: publications that were sent.
         settled: publications that were settled.
         dropped: publications that a newer one replaced.
-        quality: what publications are rendered at, unless their publisher chooses; for whoever observes `Settled`.
-        interval: seconds after a publication in which no other begins; 0 for none.
-        resting: whether it is closed for that long. Whoever calls `sent` ends this.
+        quality: the quality to render at, unless the publisher chooses it; set by the observer of `Settled`.
+        interval: minimum seconds between the starts of two publications; 0 for none.
+        resting: whether the window is closed for that time. Whoever calls `sent` resets it.
         on_open: called when one more may be sent than before.
     """
 
@@ -104,19 +105,19 @@ class DeliveryWindow:
         return self.size - len(self._sent)
 
     def opened(self) -> None:
-        """One more may be sent, perhaps."""
+        """Call `on_open` if the window is open now."""
         if self.on_open is not None and self.open:
             self.on_open()
 
     def end(self) -> None:
-        """The subscription has ended: nothing waits for it any more."""
+        """The subscription has ended: nothing has to wait for the window any more."""
         self.size = NO_WINDOW
         self.resting = False
         self.interval = 0.0
 
     @property
     def next_size(self) -> int:
-        """Bytes of the publication that is settled next; 0 if there is none."""
+        """Bytes of the publication that will be settled next; 0 if there is none."""
         return self._sent[0].size if self._sent else 0
 
     def sent(self, now: float, published: float, size: int, label: object = None) -> None:
@@ -129,11 +130,11 @@ class DeliveryWindow:
         """The page has settled `count` publications so far.
 
         Args:
-            floor: the time that the line itself takes for one of this size and its acknowledgement, and the page for
-                its callback; 0 if that is unknown.
+            floor: the time that a publication of this size takes without queueing: on the line, for its
+                acknowledgement, and in the page's callback; 0 if unknown.
 
         Returns:
-            The newest of them; None where `count` says nothing new or more than was sent.
+            The newest settled publication; None if `count` is not new, or more than was sent.
         """
         if not self.settled < count <= self.count:
             return None
@@ -148,11 +149,11 @@ class DeliveryWindow:
         return Settled(newest.size, now - newest.published, rtt, newest.label)
 
     def pack_up(self) -> list[float]:
-        """What another worker needs to go on: see `restore`."""
+        """Return the state that another worker needs to continue; see `restore`."""
         return [self.count, self.settled, self.size, self.dropped, *(sent.size for sent in self._sent)]
 
     def restore(self, now: float, packed: Sequence[float]) -> None:
-        """Go on from what `pack_up` gave: what is on its way counts as sent `now`."""
+        """Continue from what `pack_up` returned. What is in flight counts as sent `now`."""
         self.count, self.settled, self.size, self.dropped, *sizes = map(int, packed)
         self._sent.extend(_Sent(now, now, size, False, None) for size in sizes)
 
@@ -165,8 +166,8 @@ class DeliveryWindow:
             rtts.popleft()
 
     def _resize(self, rtt: float, floor: float, full: bool) -> None:
-        """Grow while the window is used up and nothing waits on the way; shrink while something does. Once a round
-        trip: what was sent before a change tells nothing of it."""
+        """Grow while the window is used up and nothing is queued along the way; shrink while something is. At most once
+        a round trip, since what was sent before a change says nothing about it."""
         waiting = self.size * max(1 - floor / rtt, 0.0)
         before = self.size
         if waiting > SHRINK_ABOVE:

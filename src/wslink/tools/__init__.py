@@ -1,1 +1,1 @@
-"""Commands that look at a running server: `wslink call`, `wslink watch` and `wslink doctor` (docs/tools.md)."""
+"""Commands that inspect a running server: `wslink call`, `wslink watch` and `wslink doctor` (docs/tools.md)."""

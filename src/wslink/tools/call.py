@@ -21,7 +21,7 @@ NAMED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code."""
+    """Run the command and return the exit code."""
     arguments = _parser().parse_args(argv)
     try:
         args, kwargs = parse(arguments.arguments)
@@ -40,10 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse(words: Sequence[str]) -> tuple[list[Value], dict[str, Value]]:
-    """Arguments by place, and by name. Each is JSON, or text where it is none.
+    """Parse positional and named arguments. Each is JSON, or text if it is not valid JSON.
 
     Raises:
-        UsageError: for one by place behind one by name, and for a name that stands there twice.
+        UsageError: a positional argument follows a named one, or a name occurs twice.
     """
     args: list[Value] = []
     kwargs: dict[str, Value] = {}
@@ -61,7 +61,7 @@ def parse(words: Sequence[str]) -> tuple[list[Value], dict[str, Value]]:
 
 
 def value_of(text: str) -> Value:
-    """A value as JSON has it, or the text itself."""
+    """A JSON value, or the text itself."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -28,7 +28,7 @@ class Way:
 
     Args:
         target: the server.
-        origin: that of the page which is to connect; the server's own unless given.
+        origin: the origin of the page that is to connect; by default the server's own.
     """
 
     def __init__(self, target: Target, origin: str | None) -> None:
@@ -51,7 +51,7 @@ class Way:
         return context
 
     async def checks(self) -> AsyncIterator[Finding]:
-        """Each in its turn; after one that fails, the rest has nothing to stand on."""
+        """Run the checks in order, up to the first one that fails."""
         for check in (self._name, self._network, self._security, self._http, self._upgrade):
             try:
                 found = await check()
@@ -66,7 +66,7 @@ class Way:
         host = self.parts.hostname or ""
         try:
             found = await asyncio.get_running_loop().getaddrinfo(host, self.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:  # the latter of a name that none can be
+        except (OSError, UnicodeError) as error:  # UnicodeError: not a valid host name
             cure = "check the spelling, and that this machine's DNS knows the name (getent hosts NAME)"
             return [Finding("name", False, f"{host} is not known: {_said(error)}", "the name server", cure)]
         self._addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
@@ -167,7 +167,7 @@ class Way:
         return Finding("upgrade", False, text, "the URL", cure)
 
     async def _forbidden(self, answer: Answer) -> Finding:
-        """403: by the Origin, or by a Host that a proxy has changed."""
+        """403: because of the Origin, or of a Host that a proxy has changed."""
         if (await self._ask("")).status != 101:
             text = f"403 of {answer.server or 'what answers'}, whatever the page: {' '.join(answer.body.split())[:100]}"
             return Finding("upgrade", False, text, _proxy(answer), "let requests for this path pass")

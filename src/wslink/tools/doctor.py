@@ -1,4 +1,4 @@
-"""The command line: `wslink doctor URL`, which finds what breaks between here and a server."""
+"""The command line: `wslink doctor URL`, which finds problems between here and a server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROBE = "wslink.doctor"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code: 1 where anything failed."""
+    """Run the command and return the exit code: 1 if anything failed."""
     arguments = _parser().parse_args(argv)
     try:
         return asyncio.run(_run(target_of(arguments), arguments))
@@ -44,12 +44,12 @@ async def _run(target: Target, arguments: argparse.Namespace) -> int:
 
 
 async def examine(target: Target, origin: str | None = None, idle: float = 0.0) -> AsyncIterator[Finding]:
-    """Try what breaks, one thing after the other.
+    """Run all checks, one after the other.
 
     Args:
         target: the server.
-        origin: that of the page which is to connect; the server's own unless given.
-        idle: seconds to wait without a word; 0 for not at all.
+        origin: the origin of the page that is to connect; by default the server's own.
+        idle: seconds of silence to wait; 0 for none.
     """
     async for finding in Way(target, origin).checks():
         yield finding
@@ -91,7 +91,7 @@ async def _frames(link: Link, target: Target) -> Finding:
 
 
 async def _send(link: Link, count: int) -> None:
-    """Send a message of so many bytes. Raises CallError if the server says that it is too large, ConnectionClosed,
+    """Send a message of this many bytes. Raises CallError if the server reports that it is too large, ConnectionClosed,
     asyncio.TimeoutError."""
     try:
         await asyncio.wait_for(link.call(PROBE, bytes(count)), 30)
@@ -101,7 +101,7 @@ async def _send(link: Link, count: int) -> None:
 
 
 async def _broken(target: Target, passed: int, count: int, error: Exception) -> Finding:
-    """A message did not pass. Whether that is for its size, another connection shows."""
+    """A message did not get through. Find out on another connection whether that is because of its size."""
     text = f"{size(passed)} pass, {size(count)} do not: {error or 'no answer'}"
     opened = False
     try:
@@ -122,7 +122,7 @@ async def _broken(target: Target, passed: int, count: int, error: Exception) -> 
 
 
 async def _idle(link: Link, seconds: float) -> Finding:
-    """Wait without a word, as a page does that only looks."""
+    """Wait in silence, like a page that only shows something."""
     if seconds <= 0:
         return skipped("idle", "not tried: --idle 65 waits for longer than proxies do by default")
     if link.state != "open":
@@ -143,7 +143,7 @@ async def _idle(link: Link, seconds: float) -> Finding:
 
 
 async def _compression(target: Target) -> Finding:
-    """Connect once more, with compression."""
+    """Connect again, with compression."""
     try:
         async with target.connect(compress=True) as link:
             name = f"{PROBE}.{'x' * 1010}"  # its error is long enough to be compressed

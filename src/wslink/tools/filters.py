@@ -1,4 +1,4 @@
-"""Filters as the command line has them: `row>=3`, `kind=rock|sand`, `row>=3,row<6`."""
+"""Filters in the syntax of the command line: `row>=3`, `kind=rock|sand`, `row>=3,row<6`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ CONDITION = re.compile(r"\s*(\w+)\s*(>=|<=|!=|\^=|>|<|=)\s*(.*?)\s*", re.DOTALL)
 
 
 def parse(text: str) -> dict[str, Value]:
-    """A filter: conditions, separated by commas, all of which must hold, or a JSON object.
+    """Parse a filter: conditions, separated by commas, all of which must hold, or a JSON object.
 
     Raises:
-        UsageError: for what is neither.
+        UsageError: it is neither.
     """
     if text.lstrip().startswith("{"):
         try:

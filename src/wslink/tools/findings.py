@@ -1,4 +1,4 @@
-"""Findings of the doctor, and their cures."""
+"""Findings of the doctor, and advice."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was tried.
+    """The result of one check.
 
     Attributes:
         what: the name of the check.
-        good: whether it went well; None where it was not tried.
-        text: what was seen.
-        hop: who has to do something, and `cure`: what. Empty where all is well.
+        good: whether it succeeded; None if it was not run.
+        text: what was observed.
+        hop: who has to do something, and `cure`: what. Empty if all is well.
     """
 
     what: str

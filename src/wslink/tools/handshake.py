@@ -1,4 +1,4 @@
-"""One request for a WebSocket, by hand: libraries do not show what a proxy answers in its place."""
+"""A WebSocket handshake without a library: libraries do not show what a proxy responds instead."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Answer:
     """The response to a handshake.
 
     Attributes:
-        status: 0 where it was not HTTP.
-        headers: by name, in small letters.
+        status: 0 if it was not HTTP.
+        headers: by name, in lower case.
         body: its beginning.
     """
 
@@ -35,12 +35,12 @@ class Answer:
 
     @property
     def server(self) -> str:
-        """Who says to have answered."""
+        """The software that claims to have responded."""
         return self.headers.get("server", "")
 
     @property
     def wants_tls(self) -> bool:
-        """Whether it sends requests on to TLS, or speaks nothing else at that port."""
+        """Whether it redirects requests to TLS, or accepts nothing else on that port."""
         sent_on = self.status in (301, 302, 307, 308) and self.headers.get("location", "").startswith("https://")
         return sent_on or (self.status == 400 and any(said in self.body for said in PLAIN_TO_TLS))
 
@@ -53,16 +53,16 @@ def origin_of(url: SplitResult) -> str:
 async def ask(
     url: str, tls: ssl.SSLContext | None, headers: Mapping[str, str], timeout: float, upgrade: bool = True
 ) -> Answer:
-    """Send a request and read the answer.
+    """Send a request and read the response.
 
     Args:
         url: ws:// or wss://.
-        headers: beside those of every handshake.
+        headers: in addition to those of every handshake.
         upgrade: ask for a WebSocket.
 
     Raises:
         OSError: there is no connection, or it ended.
-        asyncio.TimeoutError: there is no answer in time.
+        asyncio.TimeoutError: there was no response in time.
     """
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "wss" else 80)
@@ -83,7 +83,7 @@ async def ask(
 
 
 def _request(parts: SplitResult, upgrade: bool) -> list[str]:
-    """The lines of a request, its own headers included."""
+    """The lines of a request, including its own headers."""
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     lines = [f"GET {target} HTTP/1.1", f"Host: {parts.netloc.rpartition('@')[2]}"]
     if upgrade:
@@ -100,7 +100,7 @@ def _request(parts: SplitResult, upgrade: bool) -> list[str]:
 
 
 async def _close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Close a WebSocket: Apache keeps a thread for one whose client is merely gone, until its timeout."""
+    """Close a WebSocket: if the client merely disappeared, Apache would keep a thread for it until its timeout."""
     with contextlib.suppress(OSError, asyncio.TimeoutError):
         writer.write(CLOSE)
         await asyncio.wait_for(reader.read(), 1)

@@ -1,4 +1,4 @@
-"""Links of commands: they outlive their connections, say so, and end at SIGTERM as at Ctrl+C."""
+"""Links of commands: they reconnect and report that, and end at SIGTERM like at Ctrl+C."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ T = TypeVar("T")
 
 
 def run(main: Coroutine[Value, Value, None]) -> bool:
-    """Run the main coroutine of a command; whether it came to its end, and was not ended by Ctrl+C or SIGTERM."""
+    """Run the main coroutine of a command. Returns whether it has finished, rather than being ended by Ctrl+C or
+    SIGTERM."""
 
     async def guarded() -> None:
         task = asyncio.current_task()
@@ -43,11 +44,11 @@ def run(main: Coroutine[Value, Value, None]) -> bool:
 
 @contextlib.asynccontextmanager
 async def lasting(target: Target, patience: float) -> AsyncIterator[Link]:
-    """A link that goes on over another connection where one is lost, for as long as `patience`; 0 for not at all.
+    """A link that reconnects for up to `patience` seconds without a connection; 0 for not at all.
 
     Raises:
         AuthenticationError: the server refused the secret.
-        ConnectionClosed: the server cannot be reached, or not any more.
+        ConnectionClosed: the server cannot be reached, or no longer.
     """
     again = Reconnect(initial=1.0, max=5.0, give_up_after=patience) if patience else False
     async with target.connect(reconnect=again) as link:
@@ -69,7 +70,7 @@ def _back(reconnected: Reconnected) -> None:
 
 
 async def answer(awaitable: Coroutine[Value, Value, T] | asyncio.Future[T], timeout: float, what: str) -> T:
-    """What a server says to `what`. Raises LinkError where that takes too long."""
+    """Wait for the server's response to `what`. Raises LinkError if that takes too long."""
     try:
         return await within(awaitable, timeout)
     except asyncio.TimeoutError:
@@ -77,7 +78,7 @@ async def answer(awaitable: Coroutine[Value, Value, T] | asyncio.Future[T], time
 
 
 def add_reconnect(parser: argparse.ArgumentParser) -> None:
-    """Add for how long a command tries to connect again."""
+    """Add the option for how long a command tries to reconnect."""
     parser.add_argument(
         "--reconnect", type=seconds, default=GIVE_UP, metavar="SECONDS",
         help=f"to try again for, where the connection is lost; 0 for not at all (default: {GIVE_UP:g})",

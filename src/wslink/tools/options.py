@@ -1,4 +1,4 @@
-"""Options that the commands which connect share."""
+"""Options that all commands that connect share."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Target:
     """A server, and how to connect to it.
 
     Attributes:
-        url: of its WebSocket.
-        secret: the one that was given, or that the URL or WSLINK_SECRET holds.
+        url: the URL of its WebSocket.
+        secret: the secret that was given, or that the URL or WSLINK_SECRET contains.
         timeout: seconds for connecting, and for a call.
-        insecure: whether any certificate will do.
+        insecure: whether any certificate is accepted.
         headers: added to the handshake.
     """
 
@@ -44,7 +44,7 @@ class Target:
         return not self.insecure
 
     def connect(self, compress: bool = False, reconnect: Reconnect | bool = False) -> Connecting:
-        """A link, which ends with its connection unless `reconnect` says otherwise."""
+        """Connect. The link ends with its connection unless `reconnect` is given."""
         return connect(
             self.url, secret=self.secret, timeout=self.timeout, ssl=self.tls, headers=self.headers,
             reconnect=reconnect, compress=compress,
@@ -68,7 +68,7 @@ def positive(text: str) -> float:
 
 
 def count(text: str) -> int:
-    """For argparse: a whole number, 0 or more."""
+    """For argparse: an integer, 0 or more."""
     if not text.isascii() or not text.isdecimal() or len(text) > MAX_DIGITS:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 0 or more")
     return int(text)
@@ -82,7 +82,7 @@ def _number(text: str) -> float:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the URL, and options of connecting."""
+    """Add the URL, and options for connecting."""
     parser.add_argument(
         "url", help="address of the server's WebSocket, or of its page: http://localhost:8080/?secret=..."
     )
@@ -103,7 +103,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def target_of(arguments: argparse.Namespace) -> Target:
-    """Raises UsageError for a URL or a header that is none."""
+    """Raises UsageError for a URL or a header that is not valid."""
     url, found = socket_url(arguments.url)
     headers = {}
     for header in arguments.header:

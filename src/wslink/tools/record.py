@@ -35,7 +35,7 @@ MAX_FRAME = 2**30
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code."""
+    """Run the command and return the exit code."""
     arguments = _parser().parse_args(argv)
     try:
         tally = Tally(arguments.output, arguments.max_bytes, arguments.ring)
@@ -53,15 +53,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class Tally:
-    """Writes to a file that its owner alone may read (REC-6), and counts.
+    """Writes to a file that only its owner can read (REC-6), up to a limit.
 
     Args:
-        path: the file; it is opened when there is something to write.
+        path: the file; it is opened at the first write.
         limit: bytes.
-        whole: whether the file is there once `keep` says that all has been written, and not before.
+        whole: whether the file appears only after `keep`, when everything has been written.
 
     Raises:
-        UsageError: it is a directory, or in none.
+        UsageError: it is a directory, or its directory does not exist.
     """
 
     def __init__(self, path: str, limit: int, whole: bool = False) -> None:
@@ -76,7 +76,7 @@ class Tally:
         self._file: BinaryIO | None = None
 
     def write(self, pieces: Sequence[Buffer]) -> bool:
-        """Write, unless that would be too much: False then."""
+        """Write, unless that would exceed the limit: False then."""
         total = sum(map(len, pieces))
         if self.bytes + total > self._limit:
             return False
@@ -91,14 +91,14 @@ class Tally:
         return True
 
     def keep(self) -> None:
-        """All has been written."""
+        """Everything has been written."""
         if self._file is not None and self._final is not None:
             self._file.close()
             os.replace(self._path, self._final)
             self._final = None
 
     def close(self) -> None:
-        """Nothing more will come. Raises OSError where there is no room for what was written last."""
+        """Nothing more will be written. Raises OSError if there is no room for the last write."""
         if self._file is None:
             return
         try:
@@ -132,7 +132,7 @@ async def _record(target: Target, arguments: argparse.Namespace, tally: Tally) -
 
 
 async def _topics(link: Link, wanted: Sequence[str], timeout: float) -> dict[str, str]:
-    """The topics to record, each with its delivery. Raises UsageError where the server tells of none."""
+    """The topics to record, each with its delivery. Raises UsageError if the server describes none."""
     described: Mapping[str, Value] = {}
     with contextlib.suppress(CallError):
         told = await answer(link.call("wslink.describe"), timeout, "wslink.describe")
@@ -147,14 +147,14 @@ async def _topics(link: Link, wanted: Sequence[str], timeout: float) -> dict[str
 
 
 class Writer:
-    """Writes publications as they come.
+    """Writes publications as they arrive.
 
     Args:
-        tally: where to.
-        count: after how many it is enough; 0 for no end.
+        tally: the file.
+        count: the number of publications after which to stop; 0 for never.
 
     Attributes:
-        full: what to say where there was no room for more.
+        full: the message for when there was no room for more.
     """
 
     def __init__(self, tally: Tally, count: int) -> None:
@@ -165,7 +165,7 @@ class Writer:
         self._numbers = itertools.count()
 
     async def take(self, subscriptions: Sequence[ClientSubscription]) -> None:
-        """Write what is published, until the connection ends or it is enough."""
+        """Write what is published, until the connection ends or there are enough."""
         tasks = [asyncio.ensure_future(self._take(one)) for one in subscriptions]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -16,7 +16,7 @@ from wslink.replay.tape import Tape, open_tape
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code."""
+    """Run the command and return the exit code."""
     arguments = _parser().parse_args(argv)
     log_to_stderr(arguments.log_level, arguments.log_format)
     try:

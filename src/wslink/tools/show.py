@@ -1,4 +1,4 @@
-"""Values in a line, or as JSON: arrays and bytes by what can be said of them shortly."""
+"""Values in one line, or as JSON, with short descriptions of arrays and bytes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def size(count: float) -> str:
 
 
 def weight(value: Value) -> int:
-    """About how many bytes a value takes on its way."""
+    """The approximate size of a value when sent."""
     total, waiting = 0, deque([value])
     while waiting:
         one = waiting.popleft()
@@ -49,7 +49,7 @@ def weight(value: Value) -> int:
 
 
 def _own_weight(value: Value) -> int:
-    """The same, without what it holds."""
+    """The same, without the values that it contains."""
     if is_array(value):
         return int(value.nbytes)
     if isinstance(value, RawArray):
@@ -64,7 +64,7 @@ def _own_weight(value: Value) -> int:
 
 
 def array(value: Value) -> str:
-    """An array in words: dtype, shape, size, and the range of its numbers."""
+    """A description of an array: dtype, shape, size, and the range of its numbers."""
     dtype = value.dtype if isinstance(value.dtype, str) else value.dtype.str
     said = f"{dtype} {list(value.shape)} {size(weight(value))}"
     if not is_array(value) or value.size == 0 or value.dtype.kind not in "iufb":
@@ -102,7 +102,7 @@ def _line(value: Value, levels: int) -> str:
 
 
 def _key(key: Value) -> str:
-    """A key as it is, if it is a word, and as JSON otherwise."""
+    """A key as it is if it is a word, and as JSON otherwise."""
     text = str(key)
     return _short(text if text.isprintable() else json.dumps(text, ensure_ascii=False))
 
@@ -112,21 +112,21 @@ def _short(text: str) -> str:
 
 
 def as_json(value: Value) -> str:
-    """A value as JSON that other programs read: whole, but for arrays, bytes, and numbers that JSON has not, which are
-    text: "NaN", "Infinity", "-Infinity"."""
+    """A value as JSON for other programs: complete, except for arrays, bytes, and numbers that JSON does not have,
+    which become text: "NaN", "Infinity", "-Infinity"."""
     with _room():
         return json.dumps(_plain(value), ensure_ascii=False, indent=2, allow_nan=False)
 
 
 def as_line(value: Value) -> str:
-    """As `as_json`, in one line."""
+    """Like `as_json`, in one line."""
     with _room():
         return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
 
 
 @contextlib.contextmanager
 def _room() -> Iterator[None]:
-    """Room for a value that nests as deeply as one may (MSG-8): Python's stack ends before."""
+    """Raise the recursion limit for a value of the maximum depth (MSG-8)."""
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, STACK))
     try:

@@ -20,7 +20,7 @@ from wslink.wire.value import Value
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code."""
+    """Run the command and return the exit code."""
     arguments = _parser().parse_args(argv)
     try:
         run(_watch(target_of(arguments), arguments))
@@ -31,10 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class Rates:
-    """Counts publications, and says how many there were.
+    """Counts publications, and reports their rate.
 
     Args:
-        every: seconds after which it says so; 0 for never.
+        every: seconds between reports; 0 for none.
     """
 
     def __init__(self, every: float) -> None:
@@ -49,7 +49,7 @@ class Rates:
         self.bytes += weight(payload)
 
     def due(self) -> str | None:
-        """The rate since it was said last, if it is time to say it."""
+        """The rate since the last report, if it is time for another."""
         since, count, total = self._last
         now = monotonic()
         if not self._every or now - since < self._every:
@@ -58,7 +58,7 @@ class Rates:
         return _rate(self.count - count, self.bytes - total, now - since)
 
     def all(self) -> str:
-        """The rate from the beginning on."""
+        """The rate since the beginning."""
         return _rate(self.count, self.bytes, monotonic() - self.began)
 
 
@@ -85,7 +85,7 @@ async def _watch(target: Target, arguments: argparse.Namespace) -> None:
 
 
 async def _take(subscription: ClientSubscription, rates: Rates, arguments: argparse.Namespace) -> None:
-    """Print publications and rates, until it is enough, or what is printed cannot be written."""
+    """Print publications and rates, until there are enough, or the output cannot be written."""
     tasks = [asyncio.ensure_future(one) for one in (_print(subscription, rates, arguments), _tick(rates, arguments))]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -1,1 +1,1 @@
-"""Transports: they carry the frames of sessions. One module or package per kind of connection."""
+"""Transports carry the frames of sessions. There is one module or package for each kind of connection."""

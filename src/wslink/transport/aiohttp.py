@@ -1,4 +1,4 @@
-"""A WebSocket of aiohttp's as a session's connection."""
+"""Sessions over aiohttp's WebSockets."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ logger: logging.Logger = logging.getLogger("wslink.transport.aiohttp")
 
 
 async def serve_request(request: web.Request, options: TransportOptions, opening: Opening) -> web.StreamResponse:
-    """Upgrade and carry until the connection ends (base.Engine)."""
+    """Upgrade the request, and carry a session until the connection ends (base.Engine)."""
     socket = web.WebSocketResponse(
         autoping=False, autoclose=False, compress=options.compress, max_msg_size=options.max_frame + 1, timeout=1.0
     )
@@ -71,14 +71,14 @@ async def serve_request(request: web.Request, options: TransportOptions, opening
 
 
 class AiohttpConnection:
-    """Carries a session over a WebSocket of aiohttp's (session.ports.Transport).
+    """Carries a session over an aiohttp WebSocket (session.ports.Transport).
 
     Args:
-        socket: the WebSocket, connected; ours as a server or, in a reverse connection, as a client.
-        transport: what it writes to.
+        socket: the connected WebSocket, as a server's end or, in a reverse connection, as a client's.
+        transport: the transport that it writes to.
         heartbeat: seconds between pings; below 1 there are none.
         limits: the host's.
-        guard: stands in front of what it reads.
+        guard: checks frames before aiohttp parses them.
     """
 
     def __init__(
@@ -166,14 +166,14 @@ class AiohttpConnection:
 
     @property
     def _admitted(self) -> bool:
-        """Whether the client has said a good hello."""
+        """Whether the client has completed hello."""
         return self._session is not None and self._session.state is not State.NEW
 
     def _max_size(self) -> int:
         return self._limits.max_frame if self._admitted else early_limit(self._limits)
 
     def _fail(self, code: int, reason: str) -> None:
-        """The peer broke the WebSocket protocol, or a limit of it."""
+        """The peer violated the WebSocket protocol, or a limit."""
         if code == WSCloseCode.MESSAGE_TOO_BIG:
             reason = too_large(self._limits, self._admitted)
         if self._session is not None:
@@ -186,7 +186,7 @@ class AiohttpConnection:
     def arrived(self) -> int:
         if not self._gate.closed:
             return self._guard.received
-        self._silences += 1  # what is not read is not silence
+        self._silences += 1  # while reading is paused, silence means nothing
         return self._silences
 
     def line(self) -> tcp.Line:
@@ -251,13 +251,14 @@ class AiohttpConnection:
                 await share.turn()
 
     def _read_at_a_time(self, size: int) -> None:
-        """aiohttp takes apart at once all frames of what is read, into messages that are larger than small frames."""
+        """Limit how much is read at a time: aiohttp parses all frames of a read at once, into messages that are larger
+        than small frames."""
         self._reads_little = size < READ_SIZE
         if self._transport is not None and hasattr(self._transport, "max_size"):  # asyncio's own
             self._transport.max_size = size
 
     def _answer(self, ping: bytes) -> None:
-        """Answer a ping, where pongs would pile up only the newest."""
+        """Answer a ping. If pongs pile up, only the newest ping is answered."""
         self._heartbeat.heard = True
         if self.on_ping is not None:
             self.on_ping(ping)
@@ -271,7 +272,7 @@ class AiohttpConnection:
                 await self._socket.pong(self._pongs.popleft())
 
     async def _answer_close(self, code: int) -> None:
-        """End the connection after what has been written; a code that no close frame may hold is an error."""
+        """End the connection after what has been written. A code that is not allowed in a close frame is an error."""
         answer = code or WSCloseCode.OK
         await self._socket.close(code=answer if is_close_code(answer) else WSCloseCode.PROTOCOL_ERROR)
 
@@ -282,7 +283,7 @@ class AiohttpConnection:
     async def _write_frame(self, frame: Frame) -> None:
         opcode = WSMsgType.BINARY if frame.binary else WSMsgType.TEXT
         squeeze = self._compress and worth_compressing(frame)
-        try:  # which costs nothing, as contextlib.suppress does
+        try:  # cheaper than contextlib.suppress
             await self._socket.send_frame(bytes(frame.joined()), opcode, self._compress if squeeze else 0)
         except ConnectionError:
             return

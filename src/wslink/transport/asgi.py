@@ -1,4 +1,4 @@
-"""A WebSocket of an ASGI server's, to carry a session over."""
+"""Sessions over the WebSockets of ASGI servers."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Send = Callable[[Event], Awaitable[None]]
 
 
 class AsgiSocket:
-    """The socket of a PumpedConnection. Pings and compression are the ASGI server's own.
+    """The socket of a PumpedConnection. The ASGI server handles pings and compression.
 
     Args:
-        receive, send: of an accepted WebSocket, as ASGI defines them.
+        receive, send: the callables of an accepted WebSocket, as ASGI defines them.
     """
 
     def __init__(self, receive: Receive, send: Send) -> None:
@@ -43,13 +43,14 @@ class AsgiSocket:
     async def read(
         self, carried: Callable[[], FrameReceiver], max_frame: int, gate: ReadGate, hold: Callable[[bool], None]
     ) -> tuple[int, str]:
-        """Hand what arrives to `carried` until the connection ends. The close code and reason it needs, or (0, "").
+        """Pass what arrives to `carried` until the connection ends. Returns the close code and reason to send, or (0,
+        "").
 
         Args:
-            carried: gives the session, which may change.
-            max_frame: largest message accepted from the peer, in bytes (LIM-1).
-            gate: while it is closed nothing is read.
-            hold: told for each message whether it came together with one before it.
+            carried: returns the session, which may change.
+            max_frame: the largest accepted message, in bytes (LIM-1).
+            gate: while it is closed, nothing is read.
+            hold: called for each message, with whether it arrived together with the previous one.
         """
         share = Share()
         while (event := await self._receive())["type"] == "websocket.receive":
@@ -66,7 +67,7 @@ class AsgiSocket:
             elif share.is_over():
                 await share.turn()
         self._gone = True
-        self.asked = event.get("code") in (1000, 1001)  # some servers say 1005 of a connection that was lost
+        self.asked = event.get("code") in (1000, 1001)  # some servers report 1005 for a lost connection
         return 0, ""
 
     async def _emit(self, event: Event) -> None:
@@ -74,6 +75,6 @@ class AsgiSocket:
             return
         try:
             await self._send(event)
-        except Exception as error:  # servers and what stands around them say in many ways that the client has gone
+        except Exception as error:  # servers and middleware raise many different exceptions when the client has gone
             self._gone = True
             self.on_failure(error)

@@ -24,7 +24,7 @@ ENGINES = {
     "picows": "wslink.transport.picows.engine:ENGINE",
     "aiohttp": "wslink.transport.aiohttp:ENGINE",
 }
-"""Each engine's import string, the faster first."""
+"""The import string of each engine, the fastest first."""
 
 CLOSE_TIMEOUT = 5.0
 """Seconds in which a peer has to take some of what was sent before a close, or to answer the closing handshake."""
@@ -34,7 +34,7 @@ MAX_CLOSE_REASON = 123  # RFC 6455, 5.5: a control frame holds 125 bytes, of whi
 
 
 class ServedTransport(Transport, Protocol):
-    """A session's connection as the endpoint sees it."""
+    """A session's connection, as the endpoint sees it."""
 
     def abort(self) -> None:
         """Drop the connection at once."""
@@ -46,11 +46,11 @@ class TransportOptions(msgspec.Struct, frozen=True):
     Attributes:
         limits: the host's.
         heartbeat: seconds between pings; below 1 there are none.
-        compress: whether permessage-deflate is accepted where a client offers it.
-        opened: called once frames can be sent, with what opened the connection; returns the session to carry.
+        compress: whether permessage-deflate is accepted if a client offers it.
+        opened: called once frames can be sent, with how the connection was opened; returns the session to carry.
         ended: called once the connection has ended.
-        max_frame: the largest message accepted from the peer, in bytes (LIM-1).
-        max_early_frame: the largest before a good hello (LIM-2).
+        max_frame: the largest accepted message, in bytes (LIM-1).
+        max_early_frame: the largest accepted message before a successful hello (LIM-2).
     """
 
     limits: Limits
@@ -80,10 +80,10 @@ class Engine(msgspec.Struct, frozen=True):
 
 
 def find_engine(name: str) -> Engine:
-    """The engine called `name`; for "auto" the fastest that is installed.
+    """Return the engine `name`; for "auto" the fastest that is installed.
 
     Raises:
-        UsageError: if there is none of that name, or it is not installed.
+        UsageError: there is no such engine, or it is not installed.
     """
     if name != "auto" and name not in ENGINES:
         raise UsageError(f"engine {name!r}: one of auto, {', '.join(ENGINES)}")
@@ -98,17 +98,17 @@ def find_engine(name: str) -> Engine:
 
 
 def early_limit(limits: Limits) -> int:
-    """The largest frame before a good hello, in bytes (LIM-2)."""
+    """The largest frame before a successful hello, in bytes (LIM-2)."""
     return limits.auth_msg_size + HEADER_LENGTH
 
 
 def too_large(limits: Limits, admitted: bool) -> str:
-    """Why a message is refused."""
+    """The reason for refusing a message."""
     if admitted:
         return f"a message is at most {limits.max_frame} bytes"
     return f"a message before hello is at most auth_msg_size ({limits.auth_msg_size}) bytes"
 
 
 def close_reason(reason: str) -> bytes:
-    """`reason` as a close frame can hold it."""
+    """`reason`, cut to fit into a close frame."""
     return reason.encode(errors="replace")[:MAX_CLOSE_REASON].decode(errors="ignore").encode()

@@ -1,4 +1,4 @@
-"""The end of a connection whose peer may never take what is on its way to it."""
+"""Closing a connection whose peer may never read what is in flight to it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from wslink.transport.heartbeat import MIN_TAKEN
 
 
 class CloseTimer:
-    """Drops a connection that is being closed, once its peer has taken nothing for a while.
+    """Drops a connection that is being closed if its peer has accepted nothing for a while.
 
     Args:
         transport: the connection's.
-        admitted: whether the client had said a good hello; others get less time.
+        admitted: whether the client had completed hello; others get less time.
     """
 
     __slots__ = ("_handle", "_taken", "_timeout", "_transport")
@@ -25,7 +25,7 @@ class CloseTimer:
         self._wait()
 
     def cancel(self) -> None:
-        """The connection has ended."""
+        """Stop: the connection has ended."""
         self._handle.cancel()
 
     def _wait(self) -> None:
@@ -33,7 +33,7 @@ class CloseTimer:
         self._handle = asyncio.get_running_loop().call_later(self._timeout, self._late)
 
     def _late(self) -> None:
-        if self._transport.get_extra_info("socket").fileno() < 0:  # it has ended; asyncio must not be told twice
+        if self._transport.get_extra_info("socket").fileno() < 0:  # it has ended; asyncio must not be notified twice
             return
         if tcp.line(self._transport).taken - self._taken < MIN_TAKEN:
             self._transport.abort()

@@ -1,7 +1,7 @@
-"""Sessions over the messages of a Jupyter comm: the pages of one widget, each with the connections that it opens.
+"""Sessions over Jupyter comm messages: the pages of one widget, and the connections that each of them opens.
 
-The content of a message is a map with `kind`, and with `view` and `connection`, which the page chose. docs/notebooks.md
-describes the kinds.
+The content of a message is a map with `kind`, and with `view` and `connection`, which the page has chosen.
+docs/notebooks.md documents the kinds.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ Send = Callable[[dict[str, Any], list[Buffer]], None]
 
 
 class CommSocket:
-    """The socket of a PumpedConnection: sends frames in as few messages as possible, and no more than the page takes.
+    """The socket of a PumpedConnection. It sends frames in as few messages as possible, and no more than the page
+    accepts.
 
     Args:
         send: sends a message to the page.
@@ -82,13 +83,13 @@ class CommSocket:
         self._closed()
 
     def taken(self, size: int) -> None:
-        """The page has taken so many bytes."""
+        """The page has accepted this many bytes."""
         self._unacknowledged = max(self._unacknowledged - size, 0)
         if self._unacknowledged < WINDOW and self._room is not None and not self._room.done():
             self._room.set_result(None)
 
     def acknowledge(self, size: int) -> None:
-        """Tell the page that so many of its bytes are taken, soon."""
+        """Report to the page soon that this many of its bytes were accepted."""
         self._owed += size
         if self._owed >= ACKNOWLEDGE:
             self._settle()
@@ -96,7 +97,7 @@ class CommSocket:
             self._due = asyncio.get_running_loop().call_later(ACKNOWLEDGE_TIME, self._settle)
 
     def end(self) -> None:
-        """The page is gone: what is sent from now on is dropped."""
+        """The page has gone: drop what is sent from now on."""
         self._ended = True
         self.taken(self._unacknowledged)
         for timer in (self._timer, self._due):
@@ -116,7 +117,7 @@ class CommSocket:
         return owed
 
     async def _put(self, text: str | None, size: int) -> None:
-        """Send a frame with those around it; returns when the next may be sent."""
+        """Send a frame together with others; returns when the next may be sent."""
         if self._ended:
             return
         self._texts.append(text)
@@ -143,13 +144,13 @@ class CommSocket:
 
 
 def size_of(frame: Buffer | str) -> int:
-    """What a frame counts at both ends: bytes, or of a text the units of UTF-16, which JavaScript counts."""
+    """The size of a frame as both ends count it: bytes, or for text UTF-16 units, which JavaScript counts."""
     return len(frame) if not isinstance(frame, str) else len(frame.encode("utf-16-le", "surrogatepass")) // 2
 
 
 class _Pump(PumpedConnection):
-    """A PumpedConnection that tells of its close by the server: a page that takes nothing would never see the end of
-    what waits before it."""
+    """A PumpedConnection that reports when the server closes it: a page that reads nothing would never see the end
+    behind what is waiting."""
 
     def __init__(self, socket: CommSocket, closing: Callable[[], object]) -> None:
         super().__init__(socket)
@@ -164,7 +165,7 @@ class CommConnection:
     """A session over the messages of one page's connection.
 
     Args:
-        host: what the session belongs to.
+        host: the owner of the session.
         send: sends a message to the page.
         ended: called once, when the connection has ended.
     """
@@ -190,11 +191,11 @@ class CommConnection:
 
     @property
     def is_stranger(self) -> bool:
-        """Whether it has not said hello."""
+        """Whether it has not completed hello."""
         return self._session.state is State.NEW
 
     def take(self, content: Mapping[str, Any], buffers: Sequence[Buffer]) -> None:
-        """Take a message of the page's."""
+        """Handle a message from the page."""
         self._heartbeat.heard = True
         kind = content.get("kind")
         if isinstance(taken := content.get("taken"), int):
@@ -205,7 +206,7 @@ class CommConnection:
             self.end(content.get("code") in (1000, 1001))
 
     def refuse(self, code: int, reason: str) -> None:
-        """Close the connection for what the page has done."""
+        """Close the connection because of a violation by the page."""
         self._receiver.close(code, reason)
 
     def drop(self, code: int, reason: str) -> None:
@@ -217,7 +218,7 @@ class CommConnection:
         asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self.end, False)
 
     def end(self, asked: bool) -> None:
-        """The connection has ended; `asked`: the page has closed it. Safe to call more than once."""
+        """The connection has ended. `asked` means that the page closed it. Safe to call more than once."""
         if not self._ended:
             self._ended = True
             self._heartbeat.stop()
@@ -255,7 +256,7 @@ class CommConnection:
             self._queue(texts, iter(buffers))
 
     def _queue(self, texts: Sequence[object], buffers: Iterator[Buffer]) -> None:
-        """Have frames read, unless one of them is too large, or all are."""
+        """Queue frames for reading, unless one of them, or their sum, is too large."""
         limits = self._host.limits
         for text in texts:
             frame = next(buffers, b"") if text is None else str(text)
@@ -271,7 +272,7 @@ class CommConnection:
             self._reading = asyncio.get_running_loop().create_task(self._read())
 
     async def _read(self) -> None:
-        """Hand what has arrived to the session, a frame in each turn of the event loop, and say so."""
+        """Pass what has arrived to the session, one frame per turn of the event loop, and acknowledge it."""
         while self._inbox and self._receiver.state is not CLOSED:
             if self._connection.gate.closed:
                 await self._connection.gate.wait()
@@ -284,11 +285,11 @@ class CommConnection:
 
 
 class CommEndpoint:
-    """The connections of all pages of a widget. From the event loop's thread.
+    """The connections of all pages of a widget. Use it on the event loop's thread.
 
     Args:
-        host: what the sessions belong to.
-        send: sends a message's content and its buffers to every page.
+        host: the owner of the sessions.
+        send: sends a message's content and buffers to every page.
     """
 
     def __init__(self, host: HandshakeOwner, send: Send) -> None:
@@ -297,7 +298,7 @@ class CommEndpoint:
         self._connections: dict[tuple[str, int], CommConnection] = {}
 
     def take(self, content: Mapping[str, Any], buffers: Sequence[Buffer]) -> None:
-        """Take a message of a page's; one that makes no sense is ignored."""
+        """Handle a message from a page. Malformed ones are ignored."""
         view, number = content.get("view"), content.get("connection")
         if not isinstance(view, str):
             return
@@ -312,7 +313,7 @@ class CommEndpoint:
                 self._unknown(view, number, content.get("kind"))
 
     def _unknown(self, view: str, number: int, kind: object) -> None:
-        """A message of a connection that is not known: its first, or one that has ended here."""
+        """Handle a message of an unknown connection: its first, or one that has ended here."""
 
         def send(content: dict[str, Any], buffers: list[Buffer]) -> None:
             self._send({"view": view, "connection": number, **content}, buffers)
@@ -328,7 +329,7 @@ class CommEndpoint:
             send({"kind": "close", "code": LOST, "reason": "the connection is not known here"}, [])
 
     def _has_room(self) -> bool:
-        """Whether another connection may come in, in place of one that has not said hello if need be (LIM-11)."""
+        """Whether another connection is allowed, possibly in place of one that has not completed hello (LIM-11)."""
         if len(self._connections) < self._host.limits.max_clients:
             return True
         oldest = next((one for one in self._connections.values() if one.is_stranger), None)

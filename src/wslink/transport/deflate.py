@@ -1,8 +1,9 @@
 """permessage-deflate (RFC 7692), decided per message.
 
-What we send is compressed without context takeover: no connection keeps a window for it, and a message that goes to
-many clients is compressed once. Of the client nothing is demanded that it did not offer: unless it offered to do
-without context takeover, its window is kept."""
+Outgoing messages are compressed without context takeover: no connection keeps a window for them, and a message for many
+clients is compressed once. Nothing is demanded of clients that they did not offer: a client's window is kept, unless it
+offered to do without context takeover.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ class Agreement(NamedTuple):
 
     Attributes:
         answer: the Sec-WebSocket-Extensions header of the response.
-        bits: our window bits.
+        bits: the server's window bits.
         takeover: whether the client may refer to its earlier messages.
     """
 
@@ -40,7 +41,7 @@ class Agreement(NamedTuple):
 
 
 def negotiate(offers: str) -> Agreement | None:
-    """The answer to a Sec-WebSocket-Extensions header; None if no offer can be accepted."""
+    """Answer a Sec-WebSocket-Extensions header; None if no offer can be accepted."""
     for offer in offers.split(","):
         name, *parameters = (part.strip() for part in offer.split(";"))
         if name == "permessage-deflate":
@@ -63,17 +64,17 @@ def _accept(parameters: list[tuple[str, str]]) -> Agreement | None:
         elif not (key == "server_no_context_takeover" and not value) and not (
             key == "client_max_window_bits" and (not value or 8 <= _bits(value) <= 15)
         ):
-            return None  # among them 8 window bits for us, which zlib cannot produce
+            return None  # including 8 window bits for the server, which zlib does not support
     return Agreement(answer, bits, "client_no_context_takeover" not in names)
 
 
 def _bits(value: str) -> int:
-    """The number of bits that a parameter says (RFC 7692, 7.1.2.1); 0 for what is none."""
+    """Parse a number of window bits (RFC 7692, 7.1.2.1); 0 if it is not valid."""
     return int(value) if value.isascii() and value.isdecimal() and len(value) <= 2 else 0
 
 
 def worth_compressing(frame: Frame) -> bool:
-    """Whether `frame` is likely to shrink: text is, binary data if a sample of it does."""
+    """Whether `frame` is likely to shrink: text is, and binary data if a sample of it does."""
     if frame.size < COMPRESS_ABOVE or frame.dense:
         return False
     if not frame.binary or frame.size <= 4 * SAMPLE:
@@ -85,14 +86,14 @@ def worth_compressing(frame: Frame) -> bool:
 
 
 def deflate(frame: Frame, bits: int = MAX_WINDOW_BITS) -> bytes:
-    """The payload of `frame`, compressed."""
+    """Compress the payload of `frame`."""
     compressor = zlib.compressobj(LEVEL, zlib.DEFLATED, -bits)
     pieces = [compressor.compress(part) for part in frame.parts]
     return b"".join((*pieces, compressor.flush(zlib.Z_SYNC_FLUSH)))[: -len(_TAIL)]
 
 
 class Expander(Protocol):
-    """A decompressor of zlib's."""
+    """A decompressor of zlib."""
 
     @property
     def unused_data(self) -> bytes: ...
@@ -105,7 +106,7 @@ class Inflater:
     """Expands the messages of one client.
 
     Args:
-        takeover: whether a message may refer to those before it. The window is kept from the first message on.
+        takeover: whether a message may refer to earlier ones. If so, the window is kept from the first message on.
     """
 
     __slots__ = ("_expander", "_takeover")
@@ -115,11 +116,11 @@ class Inflater:
         self._expander: Expander | None = None
 
     def inflate(self, data: bytes, limit: int) -> bytes:
-        """The message that `data` expands to. From any thread, one message at a time.
+        """Expand a message. May be called from any thread, for one message at a time.
 
         Raises:
-            LimitExceeded: if it has more than `limit` bytes; no more than that is expanded.
-            zlib.error: if `data` is malformed.
+            LimitExceeded: the message has more than `limit` bytes; no more than that is expanded.
+            zlib.error: the data is malformed.
         """
         expander = self._expander or zlib.decompressobj(-MAX_WINDOW_BITS)
         message = expander.decompress(data + _TAIL, limit + 1)
@@ -132,7 +133,8 @@ class Inflater:
 
 
 class Deflater:
-    """Compresses frames for all connections. One that several are sent is compressed once while they are served."""
+    """Compresses frames for all connections. A frame for several connections is compressed once while they are
+    served."""
 
     def __init__(self) -> None:
         self._small: tuple[Frame, int, bytes] | None = None

@@ -1,4 +1,4 @@
-"""Compressed messages behind a WebSocket library that would expand them whole."""
+"""Expansion of compressed messages, for WebSocket libraries that would expand them without a limit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_EXPANDED = 1024 * 1024
 
 
 class Expanding:
-    """Expands the messages of one connection, no further than they may grow. Each is looked at in its order.
+    """Expands the messages of one connection, up to a limit, in order.
 
     Args:
         forms: see GuardedParser.
@@ -37,13 +37,13 @@ class Expanding:
 
     @property
     def is_next(self) -> bool:
-        """Whether the message that came is compressed. To be asked once of each."""
+        """Whether the message that has arrived is compressed. Call it once for each message."""
         self._form = self._forms.popleft() if self._forms else PLAIN
         return self._form != PLAIN
 
     async def hand_on(self, data: bytes, receiver: FrameReceiver, fail: Callable[[int, str], None]) -> None:
-        """Hand the message that `data` is to `receiver`. One that is malformed, or larger than it may be, is told to
-        `fail`, with a close code and a reason."""
+        """Pass the expanded message to `receiver`. If it is malformed or too large, call `fail` with a close code and a
+        reason."""
         try:
             message = await self._message(data)
         except BrokenFrame as error:
@@ -52,7 +52,7 @@ class Expanding:
             receiver.receive(not isinstance(message, str), message)
 
     async def _message(self, data: bytes) -> bytes | str:
-        """Raises BrokenFrame, also for each message behind one for which it did."""
+        """Raises BrokenFrame, and for each message after that again."""
         is_text, limit = self._form == TEXT, self._limit()
         try:
             if self._failed:

@@ -1,4 +1,4 @@
-"""The heads of WebSocket frames (RFC 6455, 5.2): writing them, and checking those that come."""
+"""The heads of WebSocket frames (RFC 6455, 5.2): writing them, and checking those that arrive."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ def frame_header(first: int, length: int) -> bytes:
 
 
 def is_close_code(code: int) -> bool:
-    """Whether a close frame may hold `code` (RFC 6455, 7.4)."""
+    """Whether a close frame may contain `code` (RFC 6455, 7.4)."""
     return code in _CLOSE_CODES or 3000 <= code < 5000
 
 
 def too_many_fragments(count: int, size: int) -> bool:
-    """Whether a message of `size` bytes so far has come in too many fragments (LIM-14)."""
+    """Whether a message that has reached `size` bytes has too many fragments (LIM-14)."""
     return count > MAX_FRAGMENTS + size // FRAGMENT_SIZE
 
 
 class BrokenFrame(Exception):
-    """A frame that breaks the WebSocket protocol, or a limit of it.
+    """A frame that violates the WebSocket protocol, or a limit.
 
     Attributes:
-        code: to close with.
-        position: of its first byte in the data that was being checked; 0 if it began before.
+        code: the close code.
+        position: the position of its first byte in the data that was being checked; 0 if it began before that.
     """
 
     def __init__(self, code: int, reason: str, position: int) -> None:
@@ -48,15 +48,16 @@ class BrokenFrame(Exception):
 
 
 class FrameGuard:
-    """Follows the frames of one direction of a connection by their heads, and refuses what a WebSocket library behind
-    it would let through, or would make room for.
+    """Follows the frames of one direction of a connection by their heads, and refuses what a WebSocket library would
+    accept, or allocate memory for.
 
     Args:
-        masked: whether frames have to be masked, as a client's are; else they must not be.
+        masked: whether frames have to be masked, like those of clients; otherwise they must not be.
 
     Attributes:
         compressed: whether frames may be compressed.
-        begun: the messages that begin in what was checked last, if they may be compressed: where, and their first byte.
+        begun: the messages that begin in the data checked last, if they may be compressed: their positions and first
+            bytes.
     """
 
     __slots__ = ("_controls", "_fragments", "_head", "_left", "_masked", "_message", "begun", "compressed")
@@ -65,8 +66,8 @@ class FrameGuard:
         self.compressed: bool = True
         self.begun: list[tuple[int, int]] = []
         self._masked = masked
-        self._head = b""  # of a frame whose head has not come as a whole
-        self._left = 0  # bytes of the current frame that have not come
+        self._head = b""  # of a frame whose head has not arrived completely
+        self._left = 0  # bytes of the current frame that have not arrived
         self._message = 0  # bytes of the fragments so far
         self._fragments = 0
         self._controls = 0
@@ -77,13 +78,14 @@ class FrameGuard:
         return -1 if self._head else self._left
 
     def check(self, data: bytes, limit: int) -> None:
-        """Look at what came next.
+        """Check data that has arrived.
 
         Args:
             limit: the largest message, in bytes (LIM-1, LIM-2).
 
         Raises:
-            BrokenFrame: nothing must be checked after it, but the same again from its position on, with another limit.
+            BrokenFrame: nothing may be checked afterwards, except for the same data from its position, with another
+                limit.
         """
         position, size = 0, len(data)
         self._controls = 0
@@ -101,7 +103,7 @@ class FrameGuard:
         self._frames(data, position, size, limit)
 
     def _is_one(self, data: bytes, size: int, limit: int) -> bool:
-        """Whether it is a whole message in one small frame of a client's, as nearly all are; it is counted then."""
+        """Whether the data is a complete message in one small masked frame, as most are. If so, it is counted."""
         if size < 6 or data[0] not in (0x81, 0x82):
             return False
         length = data[1] - 128
@@ -114,7 +116,7 @@ class FrameGuard:
         return True
 
     def _join(self, data: bytes, limit: int) -> None:
-        """Go on with a head that came in part."""
+        """Continue with a head that has arrived in part."""
         head, self._head = self._head, b""
         try:
             self._frames(head + data, 0, len(head) + len(data), limit)
@@ -122,7 +124,7 @@ class FrameGuard:
             self._head = b"" if error.position else head
             error.position = max(error.position - len(head), 0)
             raise
-        finally:  # the first one was told when its first byte came
+        finally:  # the first one was reported when its first byte arrived
             self.begun = [(position - len(head), first) for position, first in self.begun if position]
 
     def _frames(self, data: bytes, position: int, size: int, limit: int) -> None:
@@ -148,7 +150,7 @@ class FrameGuard:
         self._left = position - size
 
     def _look(self, first: int, second: int, position: int) -> None:
-        """Check what the first two bytes of a frame tell."""
+        """Check the first two bytes of a frame."""
         opcode = first & 15
         if (second & 128 != 0) is not self._masked:
             raise BrokenFrame(PROTOCOL_ERROR, "a frame is masked by the client alone", position)
@@ -166,7 +168,7 @@ class FrameGuard:
             raise BrokenFrame(TOO_BIG, f"a message is at most {limit} bytes", position)
 
     def _count(self, first: int, length: int, position: int) -> None:
-        """Count a frame whose head has come."""
+        """Count a frame whose head has arrived."""
         opcode = first & 15
         if opcode > 7:
             self._controls += 1

@@ -1,4 +1,4 @@
-"""Reading that pauses, for transports that read in a coroutine."""
+"""Pausing of readers that are coroutines."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 
 
 class ReadGate:
-    """Holds up a reader (session.ports.Transport, `pause_reading` and `resume_reading`).
+    """Pauses a reader (session.ports.Transport, `pause_reading` and `resume_reading`).
 
     Attributes:
-        closed: whether nothing is to be read now. A reader that sees it awaits `wait`.
+        closed: whether nothing may be read now. Readers then await `wait`.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class ReadGate:
             self._reopened.set_result(None)
 
     async def wait(self) -> None:
-        """Return once more may be read."""
+        """Wait until more may be read."""
         while self.closed:
             self._reopened = asyncio.get_running_loop().create_future()
             await self._reopened

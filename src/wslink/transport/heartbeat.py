@@ -3,48 +3,48 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
 from typing import Protocol
 
+from wslink.per_loop import per_loop
 from wslink.transport.tcp import Line
 
 MIN_INTERVAL = 1.0
-"""Seconds; a shorter interval means no heartbeat (WSLINK_HEART_BEAT)."""
+"""Seconds. A shorter interval disables the heartbeat (WSLINK_HEART_BEAT)."""
 MAX_SILENT = 2
-"""Intervals without a sign of life after which a peer is dead, if its system is silent, too."""
+"""Intervals without a sign of life after which a peer is dead, if its operating system does not respond either."""
 MAX_UNRESPONSIVE = 4
-"""Intervals where its system still answers: the peer is there, and busy."""
+"""Intervals if its operating system responds: the process is there, but busy."""
 MIN_TAKEN = 1024
-"""Bytes that a peer has to take in an interval for that to be a sign of life: more than the pings themselves."""
+"""Bytes that a peer has to accept in an interval for it to be a sign of life: more than the pings themselves."""
 SLOWEST, MAX_GRACE = 256 * 1024, 30.0
 """Bytes per second in which what was taken without a word may still be on its way to the peer, in buffers of proxies;
 and the seconds that this may lengthen its time."""
 STEPS = 16
-"""Parts of an interval. The heartbeats of one part share its timer."""
+"""Parts of an interval. The heartbeats of one part share a timer."""
 
 
 class Peer(Protocol):
     """The other end of a connection, as its heartbeat sees it."""
 
     def beat(self) -> None:
-        """Send it a ping."""
+        """Send a ping."""
 
     def dead(self, reason: str) -> None:
-        """It has shown no sign of life for too long. Called once."""
+        """There was no sign of life for too long. Called once."""
 
     def arrived(self) -> int:
-        """A number that changes while a message is arriving; one that takes long is a sign of life, too."""
+        """A number that changes while a message is arriving: a long message is a sign of life, too."""
 
     def line(self) -> Line:
         """The state of the connection."""
 
 
 class Heartbeat:
-    """Pings a peer every `interval` seconds, and declares it dead once it has shown no sign of life for some of them.
+    """Pings a peer every `interval` seconds, and declares it dead after several intervals without a sign of life.
 
-    What arrives from it is a sign, also a part of a message; so are the bytes that it takes, since a pong stands behind
-    all that was sent before. Busy is not dead: an interval counts only if the event loop was free to hear. After a tick
-    that comes late (a method kept the loop for itself) the count starts afresh.
+    Signs of life are data that arrives, including parts of a message, and data that the peer accepts, since a pong is
+    queued behind everything that was sent before. A busy process is not a dead peer: an interval counts only if the
+    event loop was able to notice data. After a late tick (a method has blocked the loop) counting starts again.
 
     Args:
         interval: seconds; below 1 there is no heartbeat.
@@ -71,7 +71,7 @@ class Heartbeat:
             self._step.discard(self)
 
     def tick(self, late: bool) -> None:
-        """An interval has gone by."""
+        """An interval has passed."""
         arrived, (taken, answered, _) = self._peer.arrived(), self._peer.line()
         more = taken - self._taken
         if self.heard or late or arrived != self._arrived:
@@ -92,8 +92,8 @@ class Heartbeat:
 
 
 class _Wheel:
-    """Ticks for the heartbeats of one interval on one event loop, spread over it. With a timer for each, thousands of
-    idle clients would cost more."""
+    """Ticks for the heartbeats of one interval on one event loop, spread over the interval. One timer each would be
+    more expensive for thousands of idle clients."""
 
     def __init__(self, interval: float) -> None:
         self._interval = interval
@@ -103,8 +103,8 @@ class _Wheel:
         self._running = False
 
     def join(self, heartbeat: Heartbeat) -> set[Heartbeat]:
-        """Tick `heartbeat` from now on, for the first time an interval from now, until it is taken out of the step
-        that is returned."""
+        """Tick `heartbeat` from now on, until it is removed from the step that is returned. The first tick is an
+        interval from now."""
         step = self._steps[self._current]
         step.add(heartbeat)
         if not self._running:
@@ -127,15 +127,7 @@ class _Wheel:
             self._schedule()
 
 
-_wheels: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[float, _Wheel]] = weakref.WeakKeyDictionary()
-
-
+@per_loop
 def _wheel(interval: float) -> _Wheel:
-    loop = asyncio.get_running_loop()
-    wheels = _wheels.get(loop)
-    if wheels is None:
-        wheels = _wheels[loop] = {}
-    wheel = wheels.get(interval)
-    if wheel is None:
-        wheel = wheels[interval] = _Wheel(interval)
-    return wheel
+    """The wheel for heartbeats of this interval on the running event loop."""
+    return _Wheel(interval)

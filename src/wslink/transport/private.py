@@ -1,5 +1,4 @@
-"""The one place that uses names which aiohttp does not promise. tests/transport/test_private.py notices when
-they move."""
+"""The only module that uses private names of aiohttp. tests/transport/test_private.py fails if they change."""
 
 from __future__ import annotations
 
@@ -41,10 +40,10 @@ HANDLER_OPTIONS: dict[str, Any] = {
 
 
 def compress_per_message(socket: web.WebSocketResponse | ClientWebSocketResponse) -> int:
-    """Let `socket` compress only the frames that ask for it; returns what they ask with, or 0 if nothing was
-    negotiated.
+    """Let `socket` compress only the frames that ask for it. Returns the argument with which they ask, or 0 if
+    compression was not negotiated.
 
-    aiohttp compresses all frames of a connection or none, images included.
+    aiohttp compresses either all frames of a connection or none, images included.
     """
     negotiated = socket.compress
     writer = socket._writer
@@ -54,13 +53,13 @@ def compress_per_message(socket: web.WebSocketResponse | ClientWebSocketResponse
 
 
 def client_transport(socket: ClientWebSocketResponse) -> asyncio.BaseTransport | None:
-    """What a WebSocket that we dialed writes to."""
+    """The transport of a client WebSocket."""
     connection = socket._response.connection
     return connection.transport if connection is not None else None
 
 
 def parse_head(data: bytes) -> CIMultiDictProxy[str] | None:
-    """The headers of a whole request head, as aiohttp reads it; None where aiohttp refuses it."""
+    """The headers of a complete request head, as aiohttp parses it; None if aiohttp refuses it."""
     loop = asyncio.get_running_loop()
     parser = HttpRequestParser(
         BaseProtocol(loop), loop, READ_SIZE,
@@ -74,15 +73,15 @@ def parse_head(data: bytes) -> CIMultiDictProxy[str] | None:
 
 
 class GuardedParser:
-    """Stands in front of aiohttp's parser of WebSocket frames, and refuses what that lets through.
+    """Checks data before aiohttp's WebSocket parser sees it, and refuses what the parser would accept.
 
     Args:
         parser: aiohttp's.
         masked: see FrameGuard.
 
     Attributes:
-        received: the bytes that have come.
-        forms: of messages that may be compressed, in their order: PLAIN, or what aiohttp is to hand on as it came.
+        received: the bytes that have arrived.
+        forms: of messages that may be compressed, in order: PLAIN, or what aiohttp has to pass on unchanged.
     """
 
     def __init__(self, parser: Any, masked: bool) -> None:
@@ -97,7 +96,7 @@ class GuardedParser:
         self._stopped = False
 
     def bind(self, limit: Callable[[], int], fail: Callable[[int, str], None], compressed: bool) -> None:
-        """Set the largest message that is accepted, what is called, once, with a close code and a reason, and whether
+        """Set the largest accepted message, a function to call once with a close code and a reason, and whether
         messages may be compressed."""
         self._guard.compressed = compressed
         self._limit = limit
@@ -107,8 +106,8 @@ class GuardedParser:
         self._report()
 
     def stop(self, socket: web.WebSocketResponse | ClientWebSocketResponse) -> None:
-        """Take nothing more, and forget what nobody will read any more of the WebSocket: a connection is left to the
-        garbage collector, and small messages are many."""
+        """Accept nothing more, and drop what nobody will read: connections are left to the garbage collector, and small
+        messages are many."""
         self._stopped = True
         if socket._reader is not None:
             socket._reader._buffer.clear()
@@ -125,7 +124,7 @@ class GuardedParser:
             self._guard.check(data, limit)
         except BrokenFrame as error:
             data, rest = data[: error.position], data[error.position :]
-            if error.code == TOO_BIG and data:  # what came before it may have been the hello
+            if error.code == TOO_BIG and data:  # the data before it may have contained the hello
                 self._held = rest
             else:
                 self._error = error
@@ -136,7 +135,7 @@ class GuardedParser:
         return answer
 
     def _disguised(self, data: bytes) -> bytes:
-        """`data`, with compressed messages as binary ones: aiohttp would expand them whole, whatever they grow to."""
+        """`data`, with compressed messages marked as binary: aiohttp would expand them without a limit."""
         changed: bytearray | None = None
         for position, first in self._guard.begun:
             if position < len(data):
@@ -147,7 +146,7 @@ class GuardedParser:
         return data if changed is None else bytes(changed)
 
     def _feed_rest(self, limit: int) -> None:
-        """Look again at a frame that was too large, once those before it have been received."""
+        """Check a frame again that was too large, after those before it have been handled."""
         rest, self._held = self._held, b""
         if self._limit() > limit:
             self.feed_data(rest)
@@ -165,16 +164,16 @@ class GuardedParser:
 
 
 def server_guard(request: web.Request) -> GuardedParser:
-    """What stands in front of the parser of a request that has been upgraded."""
+    """The guard of a request that has been upgraded."""
     protocol = request.protocol
-    if not isinstance(protocol._payload_parser, GuardedParser):  # another server's than ours
+    if not isinstance(protocol._payload_parser, GuardedParser):  # not one of our servers
         protocol._payload_parser = GuardedParser(protocol._payload_parser, masked=True)
     guard: GuardedParser = protocol._payload_parser
     return guard
 
 
 def plain_upgrade(request: web.Request) -> web.Request:
-    """`request`, in the words that aiohttp understands: it looks at the first line of a header alone."""
+    """`request`, in a form that aiohttp understands: it reads only the first line of a header."""
     headers = request.headers
     if len(headers.getall("Connection", ())) == 1 and headers.get("Upgrade", "").strip().lower() == "websocket":
         return request
@@ -184,7 +183,7 @@ def plain_upgrade(request: web.Request) -> web.Request:
 
 
 def client_guard(socket: ClientWebSocketResponse) -> GuardedParser:
-    """The same for a WebSocket that we dialed through a `guarding_connector`."""
+    """The guard of a client WebSocket that was created by a `guarding_connector`."""
     connection = socket._response.connection
     protocol = connection.protocol if connection is not None else None
     return protocol.guard if isinstance(protocol, _GuardedResponseHandler) else GuardedParser(None, masked=False)
@@ -194,12 +193,12 @@ class _GuardedResponseHandler(ResponseHandler):
     guard: GuardedParser
 
     def set_parser(self, parser: Any, *args: Any, **options: Any) -> None:
-        self.guard = GuardedParser(parser, masked=False)  # aiohttp forgets its own with the first error
+        self.guard = GuardedParser(parser, masked=False)  # aiohttp drops its own after the first error
         super().set_parser(self.guard, *args, **options)
 
 
 def guarding_connector() -> TCPConnector:
-    """A connector whose WebSockets have a guard from their first byte on."""
+    """A connector whose WebSockets are guarded from their first byte on."""
     connector = TCPConnector()
     connector._factory = functools.partial(  # type: ignore[assignment]
         _GuardedResponseHandler, loop=asyncio.get_running_loop()
@@ -208,14 +207,14 @@ def guarding_connector() -> TCPConnector:
 
 
 class BoundedHandler(RequestHandler):
-    """aiohttp's protocol for a connection, with a bound on the heads of later requests; the first one's is bounded
-    before it comes here.
+    """aiohttp's protocol for a connection, with a limit on the heads of later requests. The first one's is checked
+    before it gets here.
 
     Args:
-        too_large: called with what to do about a head over the bound.
+        too_large: called with a function that handles a head over the limit.
 
     Attributes:
-        upgraded: whether it is a WebSocket by now.
+        upgraded: whether it has become a WebSocket.
     """
 
     __slots__ = ("_size", "_too_large", "upgraded")
@@ -246,12 +245,12 @@ class BoundedHandler(RequestHandler):
 
 
 def bounded_handler(server: web.Server, too_large: Callable[[asyncio.Transport], None]) -> BoundedHandler:
-    """A protocol of aiohttp's `server`."""
+    """Create a protocol of aiohttp's `server`."""
     return BoundedHandler(server, loop=server._loop, too_large=too_large, **server._kwargs)
 
 
 class ListeningSite(web.SockSite):
-    """A site that `server` listens for: one of those that a runner knows, and closes at its end."""
+    """A site for which `server` listens: one that a runner knows, and closes at its end."""
 
     def __init__(self, runner: web.AppRunner, listener: socket.socket, server: asyncio.AbstractServer) -> None:
         super().__init__(runner, listener)

@@ -1,5 +1,8 @@
-"""The one place that uses names which asyncio and `socket` do not promise. tests/transport/test_private.py notices when
-they move. Apart from aiohttp's, as a server accepts connections before it has loaded that."""
+"""The only module that uses private names of asyncio and `socket`. tests/transport/test_private.py fails if they
+change.
+
+Separate from aiohttp's, as a server accepts connections before it loads aiohttp.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ ASGI_READ = 64 * 1024
 
 
 def accepting(listener: socket.socket) -> Callable[[], tuple[int, object]]:
-    """What accepts a connection and returns its descriptor and address, as `socket.accept` does, which makes a socket
-    around them."""
+    """Return a function that accepts a connection and returns its descriptor and address, without the socket that
+    `socket.accept` creates."""
     accept: Callable[[], tuple[int, object]] | None = getattr(listener, "_accept", None)
     if accept is not None:
         return accept
@@ -30,8 +33,8 @@ def accepting(listener: socket.socket) -> Callable[[], tuple[int, object]]:
 def open_transport(
     loop: asyncio.AbstractEventLoop, accepted: socket.socket, protocols: Callable[[], asyncio.BaseProtocol]
 ) -> bool:
-    """Let the event loop carry an accepted connection, as its `connect_accepted_socket` does, for which that takes a
-    task, a future and three more turns. False, and nothing has happened, where the loop is not asyncio's own."""
+    """Create a transport for an accepted connection, like `connect_accepted_socket` but without its task, future and
+    three extra turns. Returns False, without any effect, if the event loop is not asyncio's own."""
     make = getattr(loop, "_make_socket_transport", None)
     if make is None:
         return False
@@ -42,9 +45,9 @@ def open_transport(
 def watch_room(
     loop: asyncio.AbstractEventLoop, descriptor: int, call: Callable[[], object]
 ) -> Callable[[], object] | None:
-    """Call `call` each time that the kernel takes more of what a connection sends, until what is returned is called.
-    Its transport must have nothing to write meanwhile, which would take this one's place. None, and nothing has
-    happened, where the loop is not asyncio's own."""
+    """Call `call` each time that the kernel accepts more of what a connection sends, until the returned function is
+    called. The transport must have nothing to write in the meantime, which would replace this watcher. Returns None,
+    without any effect, if the event loop is not asyncio's own."""
     add, remove = getattr(loop, "_add_writer", None), getattr(loop, "_remove_writer", None)
     if add is None or remove is None:
         return None
@@ -53,16 +56,16 @@ def watch_room(
 
 
 def bound_reads(receive: object) -> None:
-    """Let an ASGI server read less at a time of a WebSocket, whose `receive` this is, where that is uvicorn's: it takes
-    apart all that it has read, small frames by the thousand, before it does anything else."""
+    """Limit how much uvicorn reads at a time from a WebSocket, whose `receive` this is. It parses everything that it
+    has read, thousands of small frames, before it does anything else. No effect on other ASGI servers."""
     transport = getattr(getattr(receive, "__self__", None), "transport", None)
     if transport is not None and hasattr(transport, "max_size"):  # asyncio's own
         transport.max_size = ASGI_READ
 
 
 def run_step(coroutine: Coroutine[Any, Any, Any], task: asyncio.Task[Any]) -> Any:
-    """Run a coroutine up to what it waits for, which is returned, as `task`: whatever asks for the task that runs gets
-    that. Raises StopIteration when it has ended, and what it raises."""
+    """Run a coroutine until it waits for something, which is returned, with `task` as the current task. Raises
+    StopIteration when it has ended, and what the coroutine raises."""
     loop, running = task.get_loop(), asyncio.current_task()
     if running is task:
         return coroutine.send(None)
@@ -78,7 +81,7 @@ def run_step(coroutine: Coroutine[Any, Any, Any], task: asyncio.Task[Any]) -> An
 
 
 def _nothing(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
-    """Where asyncio has other names, what asks for its task gets the one that runs."""
+    """Used if asyncio has other names: the current task is then the running one."""
 
 
 _enter: Callable[[asyncio.AbstractEventLoop, asyncio.Task[Any]], object]

@@ -1,4 +1,4 @@
-"""A session over any object that sends with coroutines: the generic backend's, and those of software's own backends."""
+"""Sessions over any object that sends with coroutines: the generic backend's, and those of third-party backends."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class PumpedConnection:
     """Carries a session (session.ports.Transport) over `socket`.
 
     Args:
-        socket: has the coroutines `send_bytes(bytes)`, `send_str(str)` and `close(code=, message=)`; None
-            if it is gone.
+        socket: has the coroutines `send_bytes(bytes)`, `send_str(str)` and `close(code=, message=)`; None if it has
+            gone.
     """
 
     def __init__(self, socket: Any) -> None:
@@ -60,7 +60,7 @@ class PumpedConnection:
         self.gate.open()
 
     def limit_unsent(self, limit: int) -> None:
-        """Does nothing: what takes the frames does not show what waits in it."""
+        """Does nothing: the socket does not tell how much is waiting in it."""
 
     def carry(self, receiver: FrameReceiver) -> None:
         self.receiver = receiver
@@ -77,18 +77,18 @@ class PumpedConnection:
             self._writer.add(lambda: self._close(code, message))
 
     def write_at_once(self, task: asyncio.Task[Any], start: Start) -> None:
-        """Write frames at once where nothing waits, from now on.
+        """Write frames immediately if nothing is waiting, from now on.
 
         Args:
             task: see Writer.owner.
-            start: writes frames in place of `socket`'s coroutines.
+            start: writes frames instead of `socket`'s coroutines.
         """
         self._writer.owner = task
         self._start = start
 
     def write_in_one_task(self) -> None:
-        """Write frames at once where nothing waits, until `stop`, by `socket`'s coroutines, around which others may
-        stand; see Writer.last."""
+        """Write frames immediately if nothing is waiting, until `stop`, using `socket`'s coroutines, which middleware
+        may wrap; see Writer.last."""
         self._writer.last()
 
     def stop(self) -> None:
@@ -96,11 +96,11 @@ class PumpedConnection:
         self._writer.stop()
 
     def hold(self, on: bool) -> None:
-        """Write no frame at once for now; see Writer."""
+        """Do not write frames immediately for now; see Writer."""
         self._writer.held = on
 
     async def flushed(self) -> None:
-        """Wait until what was sent is written. At once in what `socket` itself runs: it would wait for itself."""
+        """Wait until everything has been written. Returns at once if called by `socket` itself, to avoid a deadlock."""
         await self._writer.flushed()
 
     def _wrote(self) -> None:

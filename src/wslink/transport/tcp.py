@@ -1,4 +1,4 @@
-"""The system's information about the peer of a TCP connection."""
+"""What the operating system knows about the peer of a TCP connection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 _TCP_INFO = getattr(socket, "TCP_INFO", None)
 TELLS = _TCP_INFO is not None
-"""Whether the system tells what a peer takes."""
+"""Whether the system can tell how much a peer has accepted."""
 _SIZE = 232
 # Linux's struct tcp_info: milliseconds since the last acknowledgement, bytes acknowledged, after which bytes received
 # stand, and the window of the peer.
@@ -20,11 +20,13 @@ _UNACKNOWLEDGED, _UNSENT = 24, 144  # segments, and bytes, that the system still
 
 
 class Line(NamedTuple):
-    """Attributes:
-    taken: grows with the bytes that the application at the other end has read: by what its system has acknowledged,
-        and by the room that it has for more. Where the system does not tell, by what left our own buffer.
-    answered: seconds since the other end's system acknowledged anything; infinite where that is not known.
-    arrived: bytes that have come, whether or not they have been read; 0 where that is not known.
+    """The state of a connection.
+
+    Attributes:
+        taken: grows with the bytes that the application at the other end has read, derived from acknowledgements and
+            the receive window. If the system does not tell, it grows with the bytes that have left our own buffer.
+        answered: seconds since the peer's system acknowledged anything; infinite if unknown.
+        arrived: bytes that have arrived, whether read or not; 0 if unknown.
     """
 
     taken: int
@@ -41,7 +43,7 @@ def line(transport: asyncio.WriteTransport) -> Line:
 
 
 def waits(transport: asyncio.WriteTransport) -> bool:
-    """Whether anything that was written has not been taken by the other end's system."""
+    """Whether written data has not been acknowledged by the peer's system."""
     if transport.get_write_buffer_size():
         return True
     info = _info(transport.get_extra_info("socket"))
@@ -49,7 +51,7 @@ def waits(transport: asyncio.WriteTransport) -> bool:
 
 
 def line_of(raw: Any, unsent: int) -> Line:
-    """The state of the connection of a socket, for which `unsent` bytes wait here."""
+    """The state of a socket's connection, for which `unsent` bytes are waiting here."""
     info = _info(raw)
     if not info:
         return Line(-unsent, math.inf)
@@ -60,7 +62,7 @@ def line_of(raw: Any, unsent: int) -> Line:
 
 
 def _info(raw: Any) -> bytes:
-    """The struct tcp_info of a socket; b"" where the system has none, or not as much of it."""
+    """The struct tcp_info of a socket; b"" if the system has none, or a shorter one."""
     info = b""
     if _TCP_INFO is not None:
         with contextlib.suppress(OSError, AttributeError, NotImplementedError):  # no TCP, or it has ended

@@ -1,33 +1,36 @@
-"""Turns of connections that coroutines read from and write to: a coroutine whose awaits never suspend would keep all
+"""Turns for connections that coroutines read from and write to: a coroutine whose awaits never suspend would keep all
 others waiting.
 
-Fair queueing by start time: who has had more of the event loop's time than others waits until they have had as much,
-and whoever has had less goes on at once (Goyal, Vin and Cheng, "Start-time Fair Queueing", 1996).
+This is start-time fair queueing: a connection that has used more of the event loop's time than others waits until they
+have used as much, and one that has used less continues at once (Goyal, Vin and Cheng, "Start-time Fair Queueing",
+1996).
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-import weakref
 from collections.abc import Awaitable
 from time import monotonic
 
+from wslink.per_loop import per_loop
+
 TURN = 0.001
-"""Seconds that connections take of one turn of the event loop before those that have had more than others wait; so much
-of the next one is given to them."""
+"""Seconds per turn of the event loop that connections use before those that have used more than others wait. The same
+amount of the next turn is given to these."""
 READING = 0.0001
-"""Seconds between two messages of one turn that are taken for the time in which a library has read the second one."""
+"""Gaps of up to this many seconds between two messages of one turn count as the time in which a library has read the
+second one."""
 
 
 class Schedule:
-    """The schedule of one event loop: which connections go on in which turn.
+    """The schedule of one event loop: which connections continue in which turn.
 
     Attributes:
-        number: of the turn, counted while connections take any time.
-        is_open: whether it will be followed by another one.
-        spent: seconds that were taken in it.
-        had: seconds that each connection which waits has had at least.
+        number: the number of the turn. Turns are counted while connections use any time.
+        is_open: whether the turn will be followed by another one.
+        spent: seconds that were used in this turn.
+        had: the least number of seconds that any waiting connection has had.
     """
 
     __slots__ = ("_order", "_waiting", "had", "is_open", "number", "spent")
@@ -41,22 +44,22 @@ class Schedule:
         self._waiting: list[tuple[float, int, Share, asyncio.Future[None]]] = []
 
     def open(self) -> None:
-        """Count what is taken from now on until the turn ends."""
+        """Count the time that is used from now on, until the turn ends."""
         self.is_open = True
         asyncio.get_running_loop().call_soon(self._next)
 
     def wait(self, share: Share) -> asyncio.Future[None]:
-        """Done when it is the turn of a connection."""
+        """Return a future that is done when it is the connection's turn."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._order += 1
         heapq.heappush(self._waiting, (share.had, self._order, share, future))
         return future
 
     def _next(self) -> None:
-        """The next turn has begun: it is that of the connections which have had least, as many as fit."""
+        """Begin the next turn: it goes to the connections that have had least, as many as fit."""
         self.number += 1
         waiting, given = self._waiting, 0.0
-        if not waiting:  # there was time for all: nobody has had too much
+        if not waiting:  # there was time for all: no connection has had too much
             self.is_open = False
             self.had += self.spent
         self.spent = 0.0
@@ -71,10 +74,10 @@ class Schedule:
 
 
 class Share:
-    """The share of one connection in its event loop's time for one activity, such as handling its messages.
+    """The share of one connection in its event loop's time, for one activity such as handling its messages.
 
     Attributes:
-        had: seconds, in which those count that others have had while it had none.
+        had: the seconds that it has had, including those that others have had while it was idle.
     """
 
     __slots__ = ("_began", "_schedule", "_started", "_took", "_turn", "had")
@@ -84,12 +87,12 @@ class Share:
         self._turn = -1
         self._began = 0.0
         self.had: float = 0.0
-        self._started = 0.0  # what it had had when its turn began
-        self._took = TURN  # in the turn before that
+        self._started = 0.0  # the value of `had` when its turn began
+        self._took = TURN  # seconds used in the previous turn
 
     def begin(self) -> bool:
-        """It takes time from now on, and did to read what it does now if it has done something in this turn; whether it
-        has."""
+        """Begin to use time. If it has already done something in this turn, the time that it took to read the current
+        message counts, too. Returns whether that is so."""
         schedule = self._schedule
         if not schedule.is_open:
             schedule.open()
@@ -101,9 +104,9 @@ class Share:
         return True
 
     def is_over(self) -> bool:
-        """Whether others come first before it goes on, which it does after `turn`."""
+        """Whether it has to wait for others, with `turn`, before it continues."""
         schedule = self._schedule
-        if self._turn != schedule.number:  # it has waited for something meanwhile
+        if self._turn != schedule.number:  # it has waited for something in the meantime
             return False
         now = monotonic()
         cost, self._began = now - self._began, now
@@ -112,23 +115,17 @@ class Share:
         return schedule.spent > TURN and self.had > schedule.had + TURN
 
     def turn(self) -> Awaitable[None]:
-        """Return when others have had as much."""
+        """Wait until others have had as much."""
         self._took = min(self.had - self._started, TURN)
         return self._schedule.wait(self)
 
     def begin_turn(self) -> float:
-        """Its turn begins; the seconds that it will take, by what it took before."""
+        """Begin its turn. Returns the seconds that it will take, estimated from its previous turn."""
         self._started = self.had
         return self._took
 
 
-_schedules: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Schedule] = weakref.WeakKeyDictionary()
-
-
+@per_loop
 def _schedule() -> Schedule:
-    """That of the running event loop."""
-    loop = asyncio.get_running_loop()
-    found = _schedules.get(loop)
-    if found is None:
-        found = _schedules[loop] = Schedule()
-    return found
+    """The schedule of the running event loop."""
+    return Schedule()

@@ -1,7 +1,7 @@
-"""Frames that are written by coroutines: at once where nothing waits before them, and else by a task, in turns.
+"""Frames that are written by coroutines: immediately if nothing is waiting, or else by a task, in turns.
 
-What is written at once counts for whoever had it sent: nobody's publications can pile up in front of a client that
-reads, and its responses pass through no further turn of the event loop.
+What is written immediately counts for whoever sent it: a publisher cannot pile up data in front of a client that reads,
+and responses need no further turn of the event loop.
 """
 
 from __future__ import annotations
@@ -25,19 +25,20 @@ Write = Callable[[Frame], Coroutine[Any, Any, None]]
 
 
 class Writer:
-    """Writes one connection's frames, one after the other.
+    """Writes one connection's frames in order.
 
     Args:
         write: writes a frame.
-        wrote: called after each that had to wait, or what else did.
+        wrote: called after each frame or function that had to wait.
 
     Attributes:
-        owner: the task as which a frame is written at once, so that a write which asks for its task finds one: that of
-            the connection, or after `last` the one that goes on with a write that waits. Where it is None no frame is.
-        held: whether no frame is written at once for now: of messages that came together only the response to the first
-            is, since each that is written alone wakes the other end.
+        owner: the task in whose name frames are written immediately, so that `asyncio.current_task` works in a write:
+            the connection's, or after `last` the task that continues waiting writes. If it is None, no frame is written
+            immediately.
+        held: whether no frame may be written immediately for now: of messages that arrived together only the first
+            response is, since each separate write wakes up the peer.
         waiting: bytes of frames that have not been written.
-        written: bytes of those that have.
+        written: bytes of frames that have been written.
     """
 
     def __init__(self, write: Write, wrote: Callable[[], None]) -> None:
@@ -57,8 +58,8 @@ class Writer:
         self._busy = False  # whether something is being written, or a task is to
 
     def last(self) -> None:
-        """Write frames at once as a task that lasts until `stop`, and goes on with those that wait: what a write has
-        entered as its task, such as a timeout or a cancel scope, it also leaves as that."""
+        """Write frames immediately, using one task that lasts until `stop` and also continues waiting writes: a timeout
+        or a cancel scope that a write has entered has to be left by the same task."""
         self._lasts = self._busy = True
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -78,7 +79,7 @@ class Writer:
             self._go_on()  # something may have been sent meanwhile
 
     def _begin(self, frame: Frame, owner: asyncio.Task[Any]) -> None:
-        """Write a frame until that waits for something; what is left then comes first."""
+        """Write a frame until it waits for something; the rest then comes first."""
         coroutine = self._write(frame)
         try:
             waits = self._context.run(run_step, coroutine, owner)
@@ -90,7 +91,7 @@ class Writer:
         self.waiting += frame.size
 
     def add(self, action: Callable[[], Awaitable[None]]) -> None:
-        """Do something after what waits, such as to close. What it raises ends all writing."""
+        """Call a function after what is waiting, for example to close. An exception stops all writing."""
         self._queue.append((action, 0))
         self._go_on()
 
@@ -109,7 +110,7 @@ class Writer:
             await self._write_queue()
 
     async def _wait(self) -> None:
-        """Wait until something is to be written, as the task that writes at once meanwhile."""
+        """Wait until something has to be written, as the task in whose name frames are written immediately."""
         self.owner = asyncio.current_task()
         self._news = asyncio.get_running_loop().create_future()
         try:
@@ -142,7 +143,8 @@ class Writer:
             self._busy = False
 
     async def flushed(self, timeout: float | None = None) -> None:
-        """Wait until all is written. At once in what is written itself: it would wait for itself."""
+        """Wait until everything has been written. Returns at once in a function that is itself being written, to avoid
+        a deadlock."""
         task = self._task
         if task is None or task is asyncio.current_task() or not self._busy:
             return
@@ -158,8 +160,8 @@ class Writer:
         await asyncio.wait(ends, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
 
     def stop(self) -> None:
-        """Write nothing more. Once writing has ended, it lets go of what it was made of: what a connection holds is not
-        left to the garbage collector."""
+        """Stop writing. When it has stopped, references are dropped, so that a connection's objects are not left to the
+        garbage collector."""
         self._queue.clear()
         self.owner, self._lasts = None, False
         if self._task is None or self._task.done():
@@ -176,17 +178,17 @@ class Writer:
 
 
 async def _write_nothing(frame: Frame) -> None:
-    """What is written once the connection has ended."""
+    """Replaces `write` once the connection has ended."""
 
 
 def _nothing() -> None: ...
 
 
 class _Rest:
-    """What is left of a coroutine that waits for something.
+    """The rest of a coroutine that is waiting for something.
 
     Attributes:
-        error: is raised in it, in place of what it waits for.
+        error: raised in the coroutine instead of waiting any longer.
     """
 
     __slots__ = ("_context", "_coroutine", "_waits", "error")
@@ -197,7 +199,7 @@ class _Rest:
 
     @types.coroutine
     def run(self) -> Generator[Any, Any, None]:
-        """Go on with it, in its context."""
+        """Continue it, in its context."""
         coroutine, waits, error = self._coroutine, self._waits, self.error
         if error is not None and waits is not None:
             waits.cancel()

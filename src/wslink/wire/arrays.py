@@ -1,6 +1,6 @@
-"""Typed arrays on the wire (docs/protocol/extensions.md, ARR) and the buffers of application values.
+"""Typed arrays on the wire (docs/protocol/extensions.md, ARR), and the buffers of application values.
 
-NumPy is never imported to send, and to receive only once an array has arrived.
+NumPy is never imported for sending, and for receiving only once an array has arrived.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from wslink.errors import NotSerializable, ParseError
+from wslink.errors import ParseError
 from wslink.wire.frames import Buffer
+from wslink.wire.unsendable import Unsendable
 from wslink.wire.value import Value
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 EXT_TYPE = 1  # ARR-1
 SHARE_ABOVE = 64 * 1024
-"""Read-only buffers and arrays of this many bytes or more are sent from where they are; what is smaller is copied."""
+"""Read-only buffers and arrays of at least this many bytes are sent without a copy; smaller ones are copied."""
 ALIGN_ABOVE = 1024  # ARR-4
 ALIGNMENT = 16
 ALIGNED_OFFSET = 4
@@ -34,12 +35,12 @@ ITEM_SIZES = {f"{'|' if size == 1 else '<'}{kind}{size}": size for kind, size in
 
 
 class RawArray(NamedTuple):
-    """An array that arrived where NumPy is not installed.
+    """An array that was received without NumPy installed.
 
     Attributes:
         dtype: as in NumPy's `dtype.str`, such as "<f4".
         shape: the dimensions.
-        data: the elements, C order, little-endian.
+        data: the elements, in C order, little-endian.
     """
 
     dtype: str
@@ -53,7 +54,8 @@ def is_array(value: Value) -> bool:
 
 
 def frozen(value: Buffer) -> Buffer:
-    """`value` as bytes that may wait to be sent: copied, unless it is read-only and of SHARE_ABOVE bytes or more."""
+    """Return `value` as bytes that may wait to be sent: copied, unless it is read-only and has SHARE_ABOVE bytes or
+    more."""
     if type(value) is bytes:
         return value
     view = memoryview(value)
@@ -63,27 +65,23 @@ def frozen(value: Buffer) -> Buffer:
 
 
 def array_bytes(array: numpy.ndarray[Value, Value]) -> tuple[str, memoryview]:
-    """The dtype and the elements of `array` in C order, as bytes that may wait to be sent.
+    """Return the dtype and the elements of `array` in C order, as bytes that may wait to be sent.
 
-    A read-only C-ordered array of SHARE_ABOVE bytes or more is not copied; any other is, once.
+    A read-only C-ordered array of SHARE_ABOVE bytes or more is not copied; any other is copied once.
 
     Raises:
-        NotSerializable: if its dtype is not one of ARR-3, or elements are masked.
+        NotSerializable: its dtype is not one of ARR-3, or elements are masked.
     """
     import numpy
 
     if isinstance(array, numpy.ma.MaskedArray) and numpy.ma.is_masked(array):
-        raise NotSerializable(
-            "an array with masked elements cannot be sent; send array.filled(...), or its data and its mask"
-        )
+        raise Unsendable("an array with masked elements", "; send array.filled(...), or its data and its mask", array)
     if array.dtype.kind in "mM":
-        raise NotSerializable(
-            f"an array of dtype {array.dtype} cannot be sent; send array.astype('i8') and its unit, or array.tolist() "
-            "of array.astype('M8[ms]' or 'm8[ms]')"
-        )
+        advice = "; send array.astype('i8') and its unit, or array.tolist() of array.astype('M8[ms]' or 'm8[ms]')"
+        raise Unsendable(f"an array of dtype {array.dtype}", advice, array)
     plain = numpy.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
     if plain.dtype.str not in ITEM_SIZES:
-        raise NotSerializable(f"an array of dtype {array.dtype} cannot be sent; allowed: {', '.join(ITEM_SIZES)}")
+        raise Unsendable(f"an array of dtype {array.dtype}", f"; allowed: {', '.join(ITEM_SIZES)}", array)
     if plain.nbytes < SHARE_ABOVE:
         return plain.dtype.str, memoryview(plain.tobytes())
     if array.flags.writeable and numpy.may_share_memory(plain, array):
@@ -92,24 +90,24 @@ def array_bytes(array: numpy.ndarray[Value, Value]) -> tuple[str, memoryview]:
 
 
 def array_head(dtype: str, shape: tuple[int, ...]) -> bytes:
-    """The head of the extension's payload (ARR-2): its length, then dtype and dimensions."""
+    """The head of the extension's payload (ARR-2): its length, dtype and dimensions."""
     head = msgspec.msgpack.encode([dtype, *shape])
     return bytes((len(head),)) + head
 
 
 def padding(offset: int) -> bytes:
-    """The zeros that bring elements at `offset` in the message to their alignment (ARR-4)."""
+    """The zeros that align elements at `offset` in the message (ARR-4)."""
     return bytes((ALIGNED_OFFSET - offset) % ALIGNMENT)
 
 
 def unpack_array(payload: memoryview, *, copy: bool = False) -> Value:
-    """The array in an extension's payload: a read-only view of it as `numpy.ndarray`, or a RawArray without NumPy.
+    """Return the array in an extension's payload: a read-only `numpy.ndarray` view of it, or a RawArray without NumPy.
 
     Args:
-        copy: whether to view a copy of the elements, which is aligned wherever the payload stands.
+        copy: whether to view a copy of the elements, which is aligned wherever the payload is.
 
     Raises:
-        ParseError: if the payload breaks ARR-2, ARR-3 or ARR-5.
+        ParseError: the payload violates ARR-2, ARR-3 or ARR-5.
     """
     dtype, shape = _parse_head(payload)
     size = math.prod(shape) * ITEM_SIZES[dtype]

@@ -1,4 +1,4 @@
-"""Chunks of protocol version 2: a message cut into frames, and put together again (G2-1 to G2-10)."""
+"""Chunks of protocol version 2: cutting messages into frames, and putting them together again (G2-1 to G2-10)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ pack_number: Callable[[int], bytes] = struct.Struct("<I").pack
 NUMBER_LENGTH = 4
 
 SMALL_MESSAGE = 16 * 1024
-"""Messages of up to this many bytes, header included, are one chunk that is made once for all receivers (LANE-1)."""
+"""Messages of up to this many bytes, including the header, are a single chunk that is created once for all receivers
+(LANE-1)."""
 COPY_BELOW = 1024
 """Chunks of fewer bytes are copied out of their frame: that costs less than a view. No array in one needs its alignment
 (ARR-4)."""
@@ -45,12 +46,12 @@ ENDED = Message((Frame(True, (HEADER.pack(0, 1, 1),), HEADER_LENGTH, False),), H
 
 
 def next_message_id() -> int:
-    """The id of a message that may be in several chunks, and so never 0, which small messages of extensions share."""
+    """The id of a message that may be in several chunks. Never 0, which small extension messages share."""
     return next(message_ids) & 0xFFFFFFFF or next(message_ids) & 0xFFFFFFFF
 
 
 def whole(text: bytes, max_frame: int, number: int = 0) -> Message:
-    """A message that is one piece; see `cut`. The way of nearly every result."""
+    """Create a message that is one piece; see `cut`. Used for nearly every result."""
     total = len(text)
     size = HEADER_LENGTH + total
     if size >= JOIN_BELOW or size > max_frame:
@@ -60,14 +61,15 @@ def whole(text: bytes, max_frame: int, number: int = 0) -> Message:
 
 
 def cut(parts: Sequence[Buffer], total: int, max_frame: int, dense: bool, number: int = 0) -> Message:
-    """Make a message of its parts, without copying large ones: one chunk if it is small, otherwise a source of chunks.
+    """Create a message from its parts, without copying large ones: a single chunk if it is small, otherwise a source of
+    chunks.
 
     Args:
-        parts: the message, to be read back to back.
-        total: its bytes.
-        max_frame: the most bytes in a frame, header included (G2-5); at least 13.
+        parts: the parts of the message, in order.
+        total: its size in bytes.
+        max_frame: the most bytes in a frame, including the header (G2-5); at least 13.
         dense: see Frame.
-        number: its message id where it is one chunk; a new one unless given.
+        number: its message id if it is a single chunk; by default a new one.
     """
     size = HEADER_LENGTH + total
     if size > min(SMALL_MESSAGE, max_frame):
@@ -77,24 +79,24 @@ def cut(parts: Sequence[Buffer], total: int, max_frame: int, dense: bool, number
 
 
 def whole_source(source: Source) -> Frame:
-    """A large message as one chunk, whatever its size."""
+    """A large message as a single chunk, whatever its size."""
     head = HEADER.pack(next_message_id(), 0, source.total)
     return Frame(True, (head, *source.parts), HEADER_LENGTH + source.total, source.dense)
 
 
 def _fitted(part: Buffer) -> Buffer:
-    """`part` without the room that msgspec leaves behind what it has encoded, up to half as much again: a message may
+    """Copy `part` without the spare capacity that msgspec leaves after encoding, up to half of its size: a message may
     be kept for long (RES-4)."""
     return bytes(memoryview(part)) if type(part) is bytes and len(part) < FIT_BELOW else part
 
 
 class Cutter:
-    """Cuts one message into chunks of the sizes that are asked for.
+    """Cuts one message into chunks of the requested sizes.
 
     Args:
         source: the message.
-        message_id: the id of its chunks; a new one unless given.
-        offset: bytes of the message that the peer has already (RES-13).
+        message_id: the id of its chunks; by default a new one.
+        offset: bytes of the message that the peer already has (RES-13).
     """
 
     __slots__ = ("_part", "_position", "_source", "id", "offset")
@@ -116,12 +118,12 @@ class Cutter:
         return self._source.total - self.offset
 
     def __iter__(self) -> Iterator[Frame]:
-        """The chunks, as large as they may be."""
+        """The chunks, each as large as allowed."""
         while self.left:
             yield self.next(self._source.max_frame)
 
     def next(self, size: int) -> Frame:
-        """The next chunk, of at most `size` bytes with its header. Call it while `left` is not 0."""
+        """The next chunk, of at most `size` bytes including its header. `left` must not be 0."""
         source = self._source
         room = max(min(size, source.max_frame) - HEADER_LENGTH, 1)
         pieces: list[Buffer] = [HEADER.pack(self.id, self.offset, source.total)]
@@ -140,7 +142,7 @@ class Cutter:
         return Frame(True, tuple(pieces), HEADER_LENGTH + taken, source.dense)
 
     def end(self) -> Frame:
-        """The chunk without bytes that ends a message of which no more is sent (CAN-3)."""
+        """The empty chunk that aborts a message (CAN-3)."""
         total = self.offset = self._source.total
         return Frame(True, (HEADER.pack(self.id, total, total),), HEADER_LENGTH, False)
 
@@ -151,7 +153,7 @@ def _piece(part: Buffer, start: int, room: int) -> Buffer:
 
 
 def renumbered(chunks: Sequence[Frame], number: int) -> Sequence[Frame]:
-    """A message that is one chunk, under a number of its own (RES-2). Frames of version 1 stay as they are."""
+    """Return a single-chunk message with a new number (RES-2). Frames of version 1 are not changed."""
     chunk = chunks[0]
     if len(chunks) > 1 or not chunk.binary:
         return chunks
@@ -172,13 +174,18 @@ def following(header: bytes, size: int) -> bytes:
     return HEADER.pack(id_, (offset + size) & 0xFFFFFFFF, total)
 
 
+def numbered(message: Message, number: int) -> Sequence[Frame]:
+    """All frames of a message under a number of its own, however many these are."""
+    return renumbered(message.frames, number) if message.source is None else tuple(Cutter(message.source, number))
+
+
 def is_end(frame: Buffer) -> bool:
-    """Whether a frame says that no more is sent of its message (CAN-3)."""
+    """Whether a frame aborts its message (CAN-3)."""
     return len(frame) == HEADER_LENGTH
 
 
 def frames_of(message: Message) -> Sequence[Frame]:
-    """All frames of a message, as large as they may be."""
+    """All frames of a message, each as large as allowed."""
     return message.frames if message.source is None else tuple(Cutter(message.source))
 
 
@@ -187,12 +194,12 @@ def _after_header(frame: Buffer) -> memoryview:
 
 
 class Unchunker:
-    """Puts the messages of one connection together. Keeps only what has arrived (G2-8).
+    """Assembles the messages of one connection. Memory is only used for what has arrived (G2-8).
 
     Args:
-        limits: the bounds.
-        max_message: the largest message; that of `limits` unless given.
-        lands: whether a large binary value may be put together apart from its message, which is a Landed then.
+        limits: the limits that apply.
+        max_message: the largest message; by default that of `limits`.
+        lands: whether a large binary value may be assembled separately from its message, which then is a Landed.
     """
 
     def __init__(self, limits: Limits, max_message: int | None = None, lands: bool = False) -> None:
@@ -212,11 +219,11 @@ class Unchunker:
         """Whether the sender may end a message before it is whole (CAN-3)."""
 
     def receive(self, frame: Buffer) -> bytes | memoryview | Landed | None:
-        """Take one frame; the message it completes, or None.
+        """Handle one frame. Returns the message that it completes, or None.
 
         Raises:
-            ParseError: for a chunk that breaks G2-7; its message is dropped.
-            LimitExceeded: for a message over LIM-3 or LIM-4; its other chunks will be skipped in silence.
+            ParseError: a chunk violates G2-7; its message is dropped.
+            LimitExceeded: a message exceeds LIM-3 or LIM-4; its other chunks are skipped silently.
         """
         size = len(frame) - HEADER_LENGTH
         if size < 0:
@@ -245,17 +252,18 @@ class Unchunker:
 
     @property
     def _max_stray(self) -> int:
-        """Chunks that may wait: what they cost is bounded as their bytes are, also before hello."""
+        """Chunks that may wait. What they cost is limited like their bytes, also before hello."""
         return min(MAX_STRAY_CHUNKS, max(self.max_message // CHUNK_COST, MIN_STRAY_CHUNKS))
 
     def release(self) -> None:
-        """Forget everything under way."""
+        """Drop all incomplete messages."""
         self.partial.clear()
         self.refused.clear()
         self._arrived = self._stray = 0
 
     def take_beginnings(self) -> dict[int, Partial]:
-        """What has arrived of messages with a number, from their starts, of a connection that has ended (RES-13)."""
+        """Return the beginnings of numbered messages that have arrived in part, after the connection has ended
+        (RES-13)."""
         begun = {id_: partial for id_, partial in self.partial.items() if id_ and partial.reached}
         for partial in begun.values():
             partial.forget_stray()
@@ -264,12 +272,12 @@ class Unchunker:
         return begun
 
     def go_on(self, begun: Mapping[int, Partial]) -> None:
-        """Take what has arrived on the connection before."""
+        """Restore what has arrived on the previous connection."""
         self.partial.update(begun)
         self._arrived += sum(partial.reached for partial in begun.values())
 
     def _identified(self, error: PeerErrorT, id_: int, offset: int, chunk: memoryview) -> PeerErrorT:
-        """`error` with the id of the message, if its beginning has arrived (ERR-5)."""
+        """Add the message's id to `error`, if its beginning has arrived (ERR-5)."""
         partial = self.partial.get(id_)
         if offset == 0:
             error.id = packed_id(chunk)
@@ -286,7 +294,7 @@ class Unchunker:
         partial = self.partial.get(id_)
         if partial is not None and partial.resumes:
             partial.resumes = False
-            if not offset:  # its sender begins anew
+            if not offset:  # its sender starts it again
                 self._forget(id_)
                 partial = None
         partial = partial or self._begin(id_, total)
@@ -315,7 +323,7 @@ class Unchunker:
         return self.partial.setdefault(id_, Partial(total, self._lands))
 
     def _forget(self, id_: int) -> int:
-        """Drop what has arrived of a message; how many bytes that were."""
+        """Drop what has arrived of a message. Returns the number of bytes."""
         partial = self.partial.pop(id_, None)
         if partial is None:
             return 0

@@ -15,7 +15,7 @@ V2_WITH_ARRAYS = V2Encoder(arrays=True)
 
 
 def detect(binary: bool, limits: Limits) -> tuple[Encoder, Decoder]:
-    """The codec of a connection, told by its first data frame (DET-1)."""
+    """Return the codec of a connection, which its first data frame determines (DET-1)."""
     if binary:
         return V2, V2Decoder(limits, max_message=limits.auth_msg_size, calls=True)
     return V1, V1Decoder(limits, calls=True)

@@ -1,4 +1,4 @@
-"""Decoders of MessagePack, by what becomes of arrays in a message."""
+"""Decoders of MessagePack, which differ in how they decode arrays."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def _copy_ext(code: int, data: memoryview) -> Value:
 
 
 class Decoders:
-    """For any value and, faster, for calls. Arrays are views of the message, so that it has to stay aligned (G2-9), or
-    copies of their elements."""
+    """Decoders for any value and, faster, for calls. Arrays are either views of the message, which then has to be
+    aligned (G2-9), or copies."""
 
     def __init__(self, ext_hook: Callable[[int, memoryview], Value]) -> None:
         self._ext_hook = ext_hook
@@ -37,7 +37,7 @@ class Decoders:
         self.call: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request, ext_hook=ext_hook)
 
     def with_landed(self, landed: Landed) -> Decoders:
-        """For the one message of which a value has landed beside it."""
+        """A decoder for a message of which one value was assembled separately."""
 
         def hook(code: int, data: memoryview) -> Value:
             value = landed.find(code, data)
@@ -53,5 +53,5 @@ beyond NumPy's an OverflowError."""
 
 
 def reason(error: Exception) -> str:
-    """Why a message is malformed, for its sender."""
+    """The reason why a message is malformed, for its sender."""
     return "it is nested too deeply" if isinstance(error, RecursionError) else explained(error)

@@ -1,4 +1,4 @@
-"""The nesting depth of values (MSG-8). What an encoder supports by itself depends on the interpreter and its stack."""
+"""The nesting depth of values (MSG-8). What an encoder supports depends on the interpreter and its stack."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OUTER = b"\x91" * (_STACK - MAX_DEPTH)
 
 
 def is_deep_json(text: bytes) -> bool:
-    """Whether a value, encoded as `text`, nests more than MAX_DEPTH levels deep."""
+    """Whether the value encoded as `text` nests more than MAX_DEPTH levels deep."""
     if len(text) <= 2 * MAX_DEPTH or text.count(b"[") + text.count(b"{") <= MAX_DEPTH:
         return False
     # Split at quotes is the faster, where none stands in a string.
@@ -34,7 +34,7 @@ def is_deep_json(text: bytes) -> bool:
 
 
 def is_deep_packed(text: Buffer) -> bool:
-    """Whether a value, encoded as `text`, nests more than MAX_DEPTH levels deep."""
+    """Whether the value encoded as `text` nests more than MAX_DEPTH levels deep."""
     if len(text) <= MAX_DEPTH:
         return False
     unpacker = msgpack.Unpacker(max_buffer_size=0)

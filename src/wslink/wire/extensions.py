@@ -17,29 +17,29 @@ ACKNOWLEDGEMENT, SETTLED, ITEM, ITEM_END, ITEM_CREDIT, CANCEL, PROGRESS = range(
 STREAM_KEY = 2
 """The MessagePack extension that stands for an argument which is a stream (STR-4)."""
 PASSING = frozenset((ACKNOWLEDGEMENT, SETTLED, ITEM_CREDIT, CANCEL))
-"""Types of messages that may pass those which wait to be taken: they have no order with them."""
+"""Types of messages that may overtake waiting ones, since their order relative to them does not matter."""
 _UNCOUNTED = frozenset((ACKNOWLEDGEMENT, SETTLED, ITEM_CREDIT))
 
 StreamKey = Annotated[int, msgspec.Meta(ge=0)]
 
 
 def pack_extension(items: Sequence[Any]) -> Message:
-    """A small message of an extension, in a frame of its own, under the number 0 (RES-2)."""
+    """Create a small message of an extension, in a separate frame with the number 0 (RES-2)."""
     text = msgspec.msgpack.encode(items)
     size = HEADER_LENGTH + len(text)
     return Message((Frame(True, (HEADER.pack(0, 0, len(text)) + text,), size, False),), size)
 
 
 def is_uncounted(items: Sequence[Any]) -> bool:
-    """Whether a message is of a type whose frames are not acknowledged (FLOW-1)."""
+    """Whether a message has a type whose frames are not acknowledged (FLOW-1)."""
     return len(items) > 0 and type(items[0]) is int and items[0] in _UNCOUNTED
 
 
 def number(items: Sequence[Any], index: int, what: str) -> int:
-    """The number at `index` of a message: an integer of 0 or more.
+    """Return the number at `index` of a message: an integer, 0 or more.
 
     Raises:
-        InvalidRequest: naming what is missing or wrong.
+        InvalidRequest: it is missing or not valid. The message names it.
     """
     value = items[index] if index < len(items) else None
     if type(value) is not int or value < 0:
@@ -48,8 +48,8 @@ def number(items: Sequence[Any], index: int, what: str) -> int:
 
 
 class Extension:
-    """What arrived as an extension type of MessagePack that stands for no plain value. It cannot be encoded: whoever
-    were sent it would fail to read it."""
+    """A received MessagePack extension type that represents no plain value. It cannot be encoded: the recipient could
+    not decode it."""
 
     __slots__ = ("code", "data")
 
@@ -59,12 +59,12 @@ class Extension:
 
 
 def stream_key(key: int) -> Ext:
-    """What stands for an argument that is the stream `key` of its call (STR-4)."""
+    """The representation of an argument that is the stream `key` of its call (STR-4)."""
     return Ext(STREAM_KEY, msgspec.msgpack.encode(key))
 
 
 def read_stream_key(value: Value) -> int | None:
-    """The stream that an argument stands for; None where it stands for none."""
+    """The key of the stream that an argument represents; None if it is not a stream."""
     if not isinstance(value, Extension) or value.code != STREAM_KEY:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Frames and messages as the wire layer hands them to a connection: buffers to send in order, never joined."""
+"""Frames and messages, as the wire layer passes them to a connection: buffers to send in order, never joined."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-# None of these is part of a cycle: the collector need not look at them (gc=False).
+# These are never part of reference cycles, so the garbage collector need not track them (gc=False).
 Buffer = bytes | bytearray | memoryview
 
 
@@ -14,10 +14,10 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     """One WebSocket data frame.
 
     Attributes:
-        binary: whether it is a binary frame; a text frame otherwise.
-        parts: its payload, to be sent back to back. Every part is bytes or a one-dimensional view of bytes.
-        size: bytes in all parts.
-        dense: whether most of it is binary data of the application, which seldom compresses.
+        binary: whether it is a binary frame, rather than a text frame.
+        parts: the parts of its payload, in order. Each is bytes or a one-dimensional view of bytes.
+        size: total bytes of the parts.
+        dense: whether most of it is the application's binary data, which is seldom compressible.
     """
 
     binary: bool
@@ -26,7 +26,7 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     dense: bool
 
     def joined(self) -> Buffer:
-        """The payload as one buffer: copied only if it has several parts."""
+        """The payload as one buffer. It is copied only if it has several parts."""
         return self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
 
 
@@ -34,9 +34,10 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     """One encoded message.
 
     Attributes:
-        frames: what carries it, in order and with nothing in between; empty if it is cut while it is sent.
-        size: its bytes, headers of chunks included.
-        source: what a Cutter cuts, for a message of protocol version 2 that does not fit a small chunk.
+        frames: its frames, to be sent in order and without others in between; empty if it is cut while it is being
+            sent.
+        size: its bytes, including the headers of chunks.
+        source: what a Cutter cuts, for a message of protocol version 2 that does not fit into a small chunk.
     """
 
     frames: tuple[Frame, ...]
@@ -48,10 +49,10 @@ class Source(msgspec.Struct, frozen=True, gc=False):
     """A message before it is cut into chunks.
 
     Attributes:
-        parts: the message, to be read back to back.
-        total: bytes in all parts.
+        parts: its parts, in order.
+        total: total bytes of the parts.
         dense: see Frame.
-        max_frame: the most bytes in a frame, header included (G2-5).
+        max_frame: the most bytes in a frame, including the header (G2-5).
     """
 
     parts: tuple[Buffer, ...]

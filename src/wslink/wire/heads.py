@@ -1,5 +1,5 @@
-"""The id of a message that cannot be read as a whole (ERR-5): it stands before the large parts of every known client's
-messages, and so in their first bytes."""
+"""The ids of messages that cannot be decoded as a whole (ERR-5). All known clients put the id before the large parts of
+a message, so that it is in the first bytes."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _TEXT_ID = re.compile(
 
 
 def packed_id(head: Buffer) -> str | None:
-    """The id in the first bytes of a MessagePack envelope; None where there is none."""
+    """The id in the first bytes of a MessagePack envelope; None if there is none."""
     unpacker = msgpack.Unpacker(max_buffer_size=HEAD)
     unpacker.feed(bytes(head[:HEAD]))
-    with contextlib.suppress(Exception):  # whatever is wrong: the message is refused anyway
+    with contextlib.suppress(Exception):  # the message is refused anyway
         for _ in range(min(unpacker.read_map_header(), MAX_KEYS)):
             if unpacker.unpack() == "id":
                 return _checked(unpacker.unpack())
@@ -37,11 +37,10 @@ def packed_id(head: Buffer) -> str | None:
 
 
 def is_packed_response(head: Buffer) -> bool:
-    """Whether the first bytes of a MessagePack envelope are those of a response: its result, or error, stands before
-    any method."""
+    """Whether these are the first bytes of a response: its result, or error, comes before any method."""
     unpacker = msgpack.Unpacker(max_buffer_size=HEAD)
     unpacker.feed(bytes(head[:HEAD]))
-    with contextlib.suppress(Exception):  # whatever is wrong: it waits for its turn
+    with contextlib.suppress(Exception):  # if in doubt, the message waits for its turn
         for _ in range(min(unpacker.read_map_header(), MAX_KEYS)):
             key = unpacker.unpack()
             if key in ("result", "error", "method"):
@@ -51,7 +50,7 @@ def is_packed_response(head: Buffer) -> bool:
 
 
 def text_id(text: Buffer | str) -> str | None:
-    """The id in the first characters of a JSON envelope; None where there is none."""
+    """The id in the first characters of a JSON envelope; None if there is none."""
     head = text[:HEAD]
     match = _TEXT_ID.match(head if isinstance(head, str) else bytes(head).decode(errors="replace"))
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):

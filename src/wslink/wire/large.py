@@ -1,4 +1,4 @@
-"""The large binary values in a value, found before it is encoded: they are sent from where they are."""
+"""Large binary values, which are found before encoding so that they can be sent without a copy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SEARCH_NODES = 512
 
 
 class Large:
-    """A large binary value on its way to the encoder, which hands over what it does not know (a tuple it would)."""
+    """A large binary value for the encoder's hook for unknown types (a tuple would not get there)."""
 
     __slots__ = ("data",)
 
@@ -30,13 +30,13 @@ FLAT = frozenset((str, int, float, bool, type(None)))
 
 
 def is_flat(nodes: Iterable[Value]) -> bool:
-    """Whether none of `nodes` is or holds a binary value, as their types alone tell."""
+    """Whether the types of `nodes` show that none is or contains a binary value."""
     return FLAT.issuperset(map(type, nodes))
 
 
 def mark_large(value: Value) -> tuple[Value, bool]:
-    """`value` with its large binary values wrapped (`value` itself if there are none), and whether all keys of its maps
-    are known to be good."""
+    """Wrap the large binary values in `value`. Returns the new value, or `value` itself if there are none, and whether
+    all keys of its maps are known to be valid."""
     kind = type(value)
     if kind in FLAT:
         return value, True
@@ -50,7 +50,7 @@ def mark_large(value: Value) -> tuple[Value, bool]:
 
 
 class _Search:
-    """A walk through a value, SEARCH_NODES long at most."""
+    """A traversal of a value, limited to SEARCH_NODES nodes."""
 
     __slots__ = ("_budget", "is_known")
 
@@ -60,7 +60,7 @@ class _Search:
         """Whether all that was met is known to be good."""
 
     def visit(self, node: Value) -> Value:
-        """`node`, or what is sent in its place."""
+        """Return `node`, or its replacement."""
         self._budget -= 1
         kind = type(node)
         if kind is dict:
@@ -88,14 +88,14 @@ class _Search:
         return {**node, **changed} if changed else node
 
     def _is_floats(self, node: Sequence[Value]) -> bool:
-        """Whether `node` seems to be a long list of floats, which is checked the fastest in encoded form."""
+        """Whether `node` seems to be a long list of floats, which is checked faster in encoded form."""
         if len(node) < LONG_LIST or type(node[0]) is not float:
             return False
         self.is_known = False
         return True
 
     def _is_over(self, node: Collection[Value]) -> bool:
-        """Whether `node` is too large to be looked through."""
+        """Whether `node` is too large to be traversed."""
         if len(node) < self._budget:
             return False
         self.is_known = False

@@ -1,4 +1,4 @@
-"""The bounds on everything that a peer can make grow, as docs/protocol/limits.md numbers them."""
+"""Limits on everything that a peer can make grow, numbered as in docs/protocol/limits.md."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ LARGEST = 2**60
 
 @dataclass(frozen=True)
 class Limits:
-    """Named limits of one server or client. Sizes are bytes, times seconds.
+    """The named limits of one server or client. Sizes are in bytes, times in seconds.
 
     Raises:
-        UsageError: naming a limit that is no number, negative, or not finite.
+        UsageError: a limit is not a number, negative or not finite. The message names it.
     """
 
     max_msg_size: int = 4 * MIB
@@ -117,11 +117,11 @@ class Limits:
 
     @property
     def max_frame(self) -> int:
-        """Largest WebSocket frame that is accepted, in bytes (LIM-1)."""
+        """The largest accepted WebSocket frame, in bytes (LIM-1)."""
         return self.max_msg_size + self.msg_overhead
 
     @cached_property
     def max_sent_frame(self) -> int:
-        """Largest frame of chunks that is sent, header included, in bytes (G2-5). However large `max_msg_size` is set,
-        peers that leave their WebSocket library at its default refuse frames of 4 MiB."""
+        """The largest frame that is sent, including the chunk header, in bytes (G2-5). However large `max_msg_size` is,
+        peers with the default settings of their WebSocket library refuse frames of 4 MiB."""
         return min(self.max_msg_size, 4 * MIB - 4096)

@@ -1,7 +1,7 @@
-"""The keys of maps and the number of values in a message (MSG-8, LIM-13), checked before anything is built of them.
+"""The keys of maps and the number of values in a message (MSG-8, LIM-13), checked before any objects are created.
 
-Python makes tuples of arrays that are keys, and their hash is no secret: a map of chosen ones would take quadratic
-time. Clients in JavaScript cannot hold such maps at all.
+Python decodes arrays that are keys to tuples, whose hash is not randomized: a map of chosen keys would take quadratic
+time. JavaScript clients cannot represent such maps at all.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WRONG_KEY = "a key of a map must be a string, a number, a boolean or null"
 
 
 def check_decoded(values: Iterable[Value]) -> None:
-    """Check the maps of a message that was decoded already. Raises ParseError."""
+    """Check the maps of a message that was already decoded. Raises ParseError."""
     stack: list[Value] = [values]
     while stack:
         node = stack.pop()
@@ -50,8 +50,8 @@ def check_packed(text: Buffer, max_elements: int) -> None:
         max_elements: the most values in it.
 
     Raises:
-        ParseError: for a key of another kind than KEYS, and for what is no MessagePack.
-        LimitExceeded: for more than `max_elements` values (LIM-13).
+        ParseError: a key has a type other than KEYS, or the text is not MessagePack.
+        LimitExceeded: there are more than `max_elements` values (LIM-13).
     """
     if _look_through(text):
         return
@@ -114,7 +114,7 @@ _KEY_BYTES = frozenset((*range(0x80), *range(0xA0, 0xC0), 0xC0, 0xC2, 0xC3, *ran
 
 
 def _look_through(text: Buffer) -> bool:
-    """Whether all keys are of a good type, as far as STEPS values tell; False where there are more. Raises ParseError.
+    """Whether all keys have a valid type, as far as STEPS values show; False if there are more. Raises ParseError.
 
     Malformed text is left to the decoder.
     """
@@ -149,7 +149,7 @@ def _is_run(text: Buffer, position: int, first: int, count: int) -> bool:
 
 
 def _step(text: Buffer, position: int, first: int) -> tuple[int, int, int]:
-    """Where the next value begins, how many values this one holds, and whether it is a map."""
+    """Return where the next value begins, how many values this one contains, and whether it is a map."""
     if first < 0x80 or first >= 0xE0 or first == 0xC1:
         return position + 1, 0, 0
     if first < 0x90:
@@ -169,8 +169,8 @@ def _step(text: Buffer, position: int, first: int) -> tuple[int, int, int]:
 
 
 def find_large(text: Buffer, least: int) -> tuple[int, int] | None:
-    """Where the first binary value (`bin 32`) of `least` bytes or more begins and ends, of a message that begins with
-    `text`; None where there is none that begins there, as far as STEPS values tell."""
+    """Return where the first binary value (`bin 32`) of at least `least` bytes begins and ends, in a message that
+    begins with `text`; None if none begins there within the first STEPS values."""
     position, size = 0, len(text)
     for _ in range(STEPS):
         if position + 5 > size:

@@ -1,4 +1,4 @@
-"""Ids and envelopes: what both protocol versions share (docs/protocol/messages.md)."""
+"""Ids and envelopes, which both protocol versions share (docs/protocol/messages.md)."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ SUBSCRIPTIONS = "subscribe"
 ARRAYS = "arrays"
 """The feature of typed arrays (ARR)."""
 CANCELLATION = "cancel"
-"""The feature of calls that are given up (CAN)."""
+"""The feature of cancellation (CAN)."""
 STREAM = "stream"
 """The feature of streamed results and arguments (STR)."""
 RESUME = "resume"
-"""The feature of sessions that outlive their connections (RES)."""
+"""The feature of session resumption (RES)."""
 TRACE = "trace"
-"""The feature of messages that name the span in which they were made (TRC)."""
+"""The feature of trace contexts in messages (TRC)."""
 HANDLES = "handle"
 """The feature of calls from server to client (HND)."""
 PROGRESSES = "progress"
 """The feature of progress (PRG)."""
 MALFORMED_ID = "system:malformed:0"  # ERR-5
 DISCONNECTED = 4002
-"""The code that closes the connection of a client that the application disconnects for good."""
+"""The close code of a client that the application disconnects for good."""
 
 _ID = re.compile(r"(rpc|publish|system):(\w+(?:\.\w+)*):(\d+)", re.ASCII)
 _TOPIC = re.compile(r"\w+(?:\.\w+)*", re.ASCII)
@@ -48,7 +48,7 @@ is_method_name: Callable[[str], re.Match[str] | None] = _METHOD.fullmatch
 MAX_ID = 1024
 """Characters in the id of a call (MSG-2)."""
 NO_ID = "".join(("no ", "id"))
-"""Stands for an id that is missing; known by identity."""
+"""Stands for a missing id. Compared by identity."""
 
 _PLAIN = (bool, int, float, str, bytes, list, dict)
 
@@ -62,11 +62,11 @@ class _Incomplete:
 
 
 INCOMPLETE = _Incomplete()
-"""What a decoder returns for a frame that completes no message."""
+"""Returned by decoders for a frame that completes no message."""
 
 
 class Request(msgspec.Struct):
-    """A call. Decoders that are told to make these straight from the bytes; only `id` is still to be checked then."""
+    """A call. Decoders can create it directly from bytes; only `id` has to be checked then."""
 
     method: str
     id: str = NO_ID
@@ -75,16 +75,16 @@ class Request(msgspec.Struct):
     stream: int | None = None
     """The credit with which the call asks for a stream (STR-1)."""
     progress: bool = False
-    """Whether its caller wants to be told how far it has come (PRG-1)."""
+    """Whether the caller wants progress reports (PRG-1)."""
     traceparent: Value = None
     """Whatever stands for the span that it was made in (TRC-1); see wire.traceparent."""
 
 
 def parse_call(envelope: Value) -> Request:
-    """Check a decoded message against the shape of a call.
+    """Check that a decoded message has the form of a call.
 
     Raises:
-        InvalidRequest: naming the key that is wrong, and what it must be.
+        InvalidRequest: the message names the key that is not valid, and what it must be.
     """
     if type(envelope) is Request:
         if envelope.id is not NO_ID and is_id(envelope.id):  # all else was checked as it was decoded
@@ -116,25 +116,25 @@ def parse_call(envelope: Value) -> Request:
 
 
 def _given(envelope: Envelope, key: str, absent: Value) -> Value:
-    """The value of `key`. Released servers take an empty one of any type for an absent one, and `null` is met in the
-    field; an array has no truth value."""
+    """The value of `key`. Released servers treat an empty value of any type as absent, and clients do send `null`. An
+    array has no truth value."""
     value = envelope.get(key)
     return absent if value is None or (isinstance(value, _PLAIN) and not value) else value
 
 
 def answerable_id(envelope: Value) -> str:
-    """The id under which to refuse a malformed message (ERR-5)."""
+    """The id for the refusal of a malformed message (ERR-5)."""
     id_ = envelope.get("id") if isinstance(envelope, dict) else None
     return id_ if is_id(id_) else MALFORMED_ID
 
 
 def is_id(value: Value) -> TypeGuard[str]:
-    """Whether `value` may be the id of a call: any text that is not too long (MSG-2)."""
+    """Whether `value` may be the id of a call: any text of a limited length (MSG-2)."""
     return isinstance(value, str) and len(value) <= MAX_ID and is_text(value)
 
 
 def is_text(value: str) -> bool:
-    """Whether `value` can be sent: no half of a surrogate pair is left in it."""
+    """Whether `value` can be sent: it contains no unpaired surrogates."""
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""A message of protocol version 2 while its chunks arrive (G2-8, G2-9)."""
+"""A message of protocol version 2 whose chunks are still arriving (G2-8, G2-9)."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ LANDED = 127
 
 
 class Landed(msgspec.Struct, frozen=True):
-    """A message, but for a large binary value that stands beside it.
+    """A message without one large binary value, which is separate.
 
     Attributes:
-        text: the message, with an extension of the code LANDED in place of the value.
-        token: the extension's payload, which no peer can know.
+        text: the message, with an extension of type LANDED in place of the value.
+        token: the extension's payload, which no peer can guess.
         value: the value.
-        size: bytes of the message as it came.
+        size: bytes of the message as it arrived.
     """
 
     text: bytes
@@ -42,20 +42,20 @@ class Landed(msgspec.Struct, frozen=True):
     size: int
 
     def find(self, code: int, payload: Buffer) -> Value:
-        """The value, if an extension stands for it; None of all others."""
+        """Return the value for this extension; None for any other."""
         return self.value if code == LANDED and payload == self.token else None
 
 
 class Partial:
-    """A message under way: the bytes from its start that have arrived, and chunks that wait for earlier ones.
+    """An incomplete message: the bytes from its start that have arrived, and chunks that wait for earlier ones.
 
     Args:
-        total: its bytes.
-        lands: whether a large binary value may land; see Landed.
+        total: its size in bytes.
+        lands: whether a large binary value may be separate; see Landed.
 
     Attributes:
         reached: bytes that have arrived without a gap, from the start of the message.
-        resumes: whether it began on another connection, and may begin anew on this one (RES-13).
+        resumes: whether it began on another connection, and may be started again on this one (RES-13).
         stray: the chunks that wait, by their offsets.
     """
 
@@ -72,8 +72,8 @@ class Partial:
 
     @property
     def held(self) -> int:
-        """Bytes that keeping what has arrived from the start takes: a buffer that grows has room for more."""
-        return self._text.__sizeof__() + (len(self._value) if self._value is not None else 0)
+        """The memory for what has arrived from the start. A growing buffer has spare capacity."""
+        return self._text.__sizeof__() + (self._value.__sizeof__() if self._value is not None else 0)
 
     @property
     def arrived(self) -> int:
@@ -85,7 +85,7 @@ class Partial:
         return memoryview(self._text)[ROOM : ROOM + HEAD]
 
     def message(self) -> memoryview | Landed:
-        """All of it, once it has arrived. It is not added to afterwards."""
+        """The complete message. It is not modified afterwards."""
         text = memoryview(self._text)[ROOM:]
         if self._value is None:
             return text
@@ -120,14 +120,14 @@ class Partial:
         self._text += view[end:]
 
     def _find(self, chunk: Buffer) -> None:
-        """Let a large value that begins in the first chunk land."""
+        """Look for a large value that begins in the first chunk."""
         found = maps.find_large(chunk, LAND_ABOVE)
         if found is not None and len(chunk) < found[1] <= self.total:
             self._begin, self._end = found
             self._value = Landing(self._end - self._begin)
 
     def forget_stray(self) -> None:
-        """Keep what has arrived from the start alone."""
+        """Keep only what has arrived from the start."""
         if self._value is not None:
             self._value.fit()
         self.stray.clear()

@@ -1,23 +1,26 @@
-"""Values that the encoders do not know, as values that they do."""
+"""Conversion of values that the encoders do not support."""
 
 from __future__ import annotations
 
 import datetime
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping
 
 from wslink.errors import NotSerializable
 from wslink.wire.maps import KEYS
+from wslink.wire.unsendable import of_type
 from wslink.wire.value import Value
 
 _BASES: tuple[Callable[[Value], Value], ...] = (str, int, float, bytes, bytearray, list, tuple)
 
 
 def to_plain(value: Value) -> Value:
-    """The plain form of `value`: NumPy scalars, dates of NumPy and pandas, subclasses of the built-in types, mappings.
+    """Convert `value` to a type that the encoders support: NumPy scalars, dates of NumPy and pandas, subclasses of
+    built-in types, mappings, deques.
 
     Raises:
-        NotSerializable: for anything else, naming its type.
+        NotSerializable: it is of any other type, which the message names.
     """
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.generic):
@@ -33,14 +36,16 @@ def to_plain(value: Value) -> Value:
         return _date(value)
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, deque):
+        return list(value)
     if hasattr(type(value), "model_dump"):  # a model of pydantic's
         return value.model_dump(by_alias=True)
-    raise NotSerializable(f"a value of type {type(value).__name__} cannot be sent")
+    raise of_type(value)
 
 
 def _date(value: Value) -> Value:
-    """A subclass of a date's or duration's type, such as pandas.Timestamp, as the type itself. What is finer than
-    microseconds stays, as text; what is no time (pandas.NaT) becomes None."""
+    """Convert a subclass of a date or duration type, such as pandas.Timestamp, to the type itself. Precision beyond
+    microseconds is kept, as text; values that are not a time (pandas.NaT) become None."""
     if value != value:
         return None
     nanoseconds = getattr(value, "nanosecond", 0) or getattr(value, "nanoseconds", 0)
@@ -61,14 +66,14 @@ _MICROSECOND = datetime.timedelta(microseconds=1)
 
 
 def _duration(nanoseconds: int) -> str:
-    """A duration in ISO 8601, as the encoders write one."""
+    """An ISO 8601 duration, in the format of the encoders."""
     seconds, rest = divmod(abs(nanoseconds), 1_000_000_000)
     return f"{'-' if nanoseconds < 0 else ''}PT{seconds}.{rest:09d}".rstrip("0").rstrip(".") + "S"
 
 
 def _numpy_date(value: Value) -> Value:
-    """A datetime64 or timedelta64: what the standard library has for it, or text where that has not the precision or
-    the range. Not-a-time becomes None."""
+    """Convert a datetime64 or timedelta64 to the type of the standard library, or to text if that lacks the precision
+    or the range. Not-a-time becomes None."""
     import numpy
 
     if numpy.isnat(value):
@@ -110,7 +115,7 @@ TOO_DEEP = "a value that is nested too deeply, or that holds itself, cannot be s
 
 
 def not_serializable(error: Exception) -> NotSerializable:
-    """What the encoding of a value raised, as the sentence that its sender reads."""
+    """Convert an exception of an encoder to a NotSerializable for the caller."""
     if isinstance(error, RecursionError) or str(error) == "Circular reference detected":  # json's
         return NotSerializable(TOO_DEEP)
     return NotSerializable(str(error) or repr(error))
@@ -120,7 +125,7 @@ _ALLOWED = "strings, numbers, booleans or None"
 
 
 def wrong_key(value: Value, allowed: frozenset[type] = KEYS) -> str:
-    """What to say of a value in which a map has a key that peers cannot hold; names the key's type if it is found."""
+    """The error message for a map with a key that peers cannot represent. Names the key's type if it is found."""
     stack: list[Value] = [value]
     for node in stack:
         if isinstance(node, Mapping):

@@ -1,4 +1,4 @@
-"""Recordings: messages with their time, as docs/protocol/recordings.md lays them out in a file (REC)."""
+"""Recordings: messages with their times, in the file format of docs/protocol/recordings.md (REC)."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ Tags = Mapping[str, "str | int | float | bool"]
 
 
 class RecordingError(UsageError):
-    """A file is no recording, or one that this version cannot read. The message says where and why."""
+    """A file is not a recording, or one that this version cannot read. The message says where and why."""
 
 
 class TopicAbout(msgspec.Struct):
-    """A topic, as a recording describes it."""
+    """A topic's description in a recording."""
 
     delivery: str = "reliable"
 
 
 class About(msgspec.Struct):
-    """The description of a recording in its header (REC-4).
+    """The description in a recording's header (REC-4).
 
     Attributes:
         wslink: the version that wrote it.
-        source: "server" or "client": who recorded.
+        source: "server" or "client": which end recorded.
         created: seconds since the epoch at time 0.
         reason: why it was written.
-        left_out: records that the ring had no room for any more.
-        topics: those of the server, by name.
+        left_out: the number of records that did not fit into the ring.
+        topics: the server's topics, by name.
     """
 
     wslink: str = ""
@@ -70,9 +70,9 @@ class Record(NamedTuple):
     Attributes:
         kind: any but ABOUT.
         time: seconds since the recording began.
-        clients: ids of the client that called or was sent it, or of all that were; none where that is not known.
-        about: the tags of a publication, None where they are not known; what happened, of an event.
-        message: the message of protocol version 2, without the header of chunks; None of an event.
+        clients: the ids of the clients that sent or received the message; none if unknown.
+        about: the tags of a publication, None if unknown; for an event, what happened.
+        message: the message of protocol version 2, without chunk headers; None for an event.
     """
 
     kind: int
@@ -83,7 +83,7 @@ class Record(NamedTuple):
 
 
 class _Row(msgspec.Struct, array_like=True):
-    """A record in a file. Items beyond these are those of later versions."""
+    """A record in a file. Later versions may add items."""
 
     kind: int
     time: float
@@ -96,14 +96,14 @@ _rows = msgspec.msgpack.Decoder(_Row, strict=True)
 
 
 def head(about: About) -> list[Buffer]:
-    """How a file begins (REC-1, REC-4)."""
+    """The beginning of a file (REC-1, REC-4)."""
     return [MAGIC, _NUMBER.pack(VERSION), *pack(ABOUT, 0.0, (), msgspec.to_builtins(about), None)]
 
 
 def pack(
     kind: int, time: float, clients: Sequence[str], about: Value, message: Sequence[Buffer] | None
 ) -> list[Buffer]:
-    """A record, as it stands in a file (REC-2, REC-3); `message` is what `parts_of` gave."""
+    """A record as it is stored in a file (REC-2, REC-3). `message` is the result of `parts_of`."""
     encode = msgspec.msgpack.encode
     if message is None or (len(message) == 1 and len(message[0]) < COPIED):
         whole = encode((kind, time, clients, about, message[0] if message else None))
@@ -115,14 +115,14 @@ def pack(
 
 
 def parts_of(message: Message) -> list[Buffer]:
-    """An encoded message of protocol version 2 without the header of its chunk, to be read back to back."""
+    """The parts of an encoded message of protocol version 2, without its chunk header."""
     if message.source is not None:
         return list(message.source.parts)
     return [memoryview(message.frames[0].joined())[HEADER_LENGTH:]]
 
 
 def decode(message: Buffer, limits: Limits = _LIMITS) -> dict[str, Value]:
-    """The envelope of a recorded message, with arrays and bytes of its own. Raises ParseError, LimitExceeded."""
+    """Decode the envelope of a recorded message. Its arrays and bytes are copies. Raises ParseError, LimitExceeded."""
     check_packed(message, limits.max_elements)
     try:
         envelope = COPIES.value.decode(message)
@@ -134,19 +134,19 @@ def decode(message: Buffer, limits: Limits = _LIMITS) -> dict[str, Value]:
 
 
 class Reader:
-    """Reads a recording that is in memory. A file that ends in the middle of a record has been cut off: what is whole
-    is read (REC-2).
+    """Reads a recording in memory. If the file ends in the middle of a record, it was cut off, and the complete records
+    are read (REC-2).
 
     Args:
         data: the file.
-        limits: of the values in a record (LIM-13).
+        limits: the limits on the values in a record (LIM-13).
 
     Attributes:
-        about: what it says of itself.
-        truncated: whether it ends in the middle of a record; known once all records have been read.
+        about: the recording's description.
+        truncated: whether it ends in the middle of a record; known after all records have been read.
 
     Raises:
-        RecordingError: it is no recording, or of another version.
+        RecordingError: it is not a recording, or has another version.
     """
 
     def __init__(self, data: Buffer, limits: Limits = _LIMITS) -> None:
@@ -171,7 +171,7 @@ class Reader:
             raise RecordingError(f"the recording says wrong things of itself: {error}") from error
 
     def __iter__(self) -> Iterator[Record]:
-        """The records, in the order of the file; those of unknown kinds are left out. Raises RecordingError."""
+        """The records, in the order of the file, except for unknown kinds. Raises RecordingError."""
         latest = 0.0
         while (row := self._next()) is not None:
             if not 0 < row.kind < len(_KINDS):
@@ -206,7 +206,7 @@ class Reader:
         return row
 
     def _about(self, row: _Row) -> Tags | str | None:
-        """What stands beside the message of a record. Raises RecordingError."""
+        """Decode the metadata of a record. Raises RecordingError."""
         about = row.about
         if row.kind == EVENT:
             if isinstance(about, str):

@@ -1,4 +1,4 @@
-"""Values of a peer in messages and logs: cut short, so that little input never becomes much text."""
+"""A peer's values in error messages and logs, cut short so that small input cannot cause large output."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _short.maxlevel, _short.maxstring, _short.maxother, _short.maxlong = 3, 80, 80, 
 
 
 def as_text(value: Value) -> str:
-    """`value` as text that can be sent: halves of surrogate pairs are escaped."""
+    """`value` as text that can be sent: unpaired surrogates are escaped."""
     return str(value).encode(errors="backslashreplace").decode()
 
 
 def shown(value: Value) -> str:
-    """`value` as a short `repr`. Never raises, however deep or large it is."""
+    """A short `repr` of `value`. Never raises, however deep or large the value is."""
     try:
         text = _short.repr(value)
     except Exception:
@@ -30,7 +30,7 @@ def shown(value: Value) -> str:
 
 
 def explained(error: Exception | str) -> str:
-    """What `error` says, without its middle if that is long: what is wrong stands first, and the place last."""
+    """The message of `error`, without its middle if it is long: the reason comes first, and the location last."""
     text = str(error)
     if len(text) <= MAX_EXPLAINED:
         return text

@@ -1,4 +1,4 @@
-"""`traceparent` of W3C Trace Context: the span in which a message was made (TRC-1, TRC-2)."""
+"""`traceparent` of W3C Trace Context: the span in which a message was created (TRC-1, TRC-2)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class TraceParent(NamedTuple):
     """A span of another process.
 
     Attributes:
-        trace: the trace's id, of 128 bits.
-        span: the span's id, of 64 bits.
-        sampled: whether its maker may have recorded it.
+        trace: the trace id, 128 bits.
+        span: the span id, 64 bits.
+        sampled: whether the other process may have recorded it.
     """
 
     trace: int
@@ -29,7 +29,7 @@ class TraceParent(NamedTuple):
 
 
 def read_traceparent(value: Value) -> TraceParent | None:
-    """The span that `value`, whatever a peer sent, stands for; None where that is malformed (TRC-2)."""
+    """Parse `value`, whatever a peer has sent; None if it is malformed (TRC-2)."""
     if type(value) is not str or len(value) > MAX_TRACEPARENT:
         return None
     found = _FORM.fullmatch(value)
@@ -40,5 +40,5 @@ def read_traceparent(value: Value) -> TraceParent | None:
 
 
 def write_traceparent(trace: int, span: int, sampled: bool) -> str:
-    """What stands for a span (TRC-1)."""
+    """Format the traceparent of a span (TRC-1)."""
     return f"00-{trace:032x}-{span:016x}-{int(sampled):02x}"

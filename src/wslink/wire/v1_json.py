@@ -22,6 +22,7 @@ from wslink.wire.limits import EARLY_ELEMENTS, Limits
 from wslink.wire.messages import INCOMPLETE, NO_ID, VERSION, Request
 from wslink.wire.plain import TOO_DEEP, not_serializable, to_plain, wrong_key
 from wslink.wire.show import explained
+from wslink.wire.unsendable import Unsendable, placed
 from wslink.wire.value import Value
 
 ATTACHMENT = "wslink.binary.attachment"
@@ -40,14 +41,14 @@ class _Result(msgspec.Struct, tag_field="wslink", tag=VERSION):
 
 
 class PackedText(msgspec.Struct, frozen=True):
-    """An encoded value and the attachments that it names."""
+    """An encoded value, and the attachments that it names."""
 
     text: bytes
     attachments: Sequence[tuple[str, Buffer]]
 
 
 class V1Encoder:
-    """Encodes values and messages. Safe to use from several threads."""
+    """Encodes values and messages. Thread-safe."""
 
     version = 1
 
@@ -60,7 +61,7 @@ class V1Encoder:
         """Encode a value.
 
         Raises:
-            NotSerializable: naming the type that cannot be sent, or the reason.
+            NotSerializable: the message names the type that cannot be encoded, or the reason.
         """
         text = _quickly(value, value)
         if text is not None:
@@ -72,9 +73,11 @@ class V1Encoder:
             if is_deep_json(text):
                 raise NotSerializable(TOO_DEEP)
             return PackedText(text, attachments)
+        except Unsendable as error:
+            raise placed(error, value) from None
         except NotSerializable:
             raise
-        except Exception as error:  # a property or an iterator of the application's may raise anything
+        except Exception as error:  # the application's properties and iterators may raise anything
             raise (
                 NotSerializable(wrong_key(value)) if _REFUSED_KEY.match(str(error)) else not_serializable(error)
             ) from error
@@ -101,7 +104,7 @@ class V1Encoder:
         return key
 
     def result(self, id_: str, value: Value, max_frame: int, number: int = 0) -> Message:
-        """A call's result; `number` counts in version 2. Raises NotSerializable."""
+        """Encode the result of a call. `number` is only used in version 2. Raises NotSerializable."""
         kind = type(value)
         if kind in _FLAT or (kind is float and math.isfinite(value)):  # as below: most results
             try:
@@ -113,13 +116,14 @@ class V1Encoder:
         return _compose(id_, "result", self.pack(value)) if text is None else _text_message(text)
 
     def failure(self, id_: str, error: dict[str, Value], max_frame: int) -> Message:
-        """A call's failure. Raises NotSerializable, if the error's data cannot be sent."""
+        """Encode the error of a call. Raises NotSerializable if the error's data cannot be encoded."""
         return _compose(id_, "error", self.pack(error))
 
     def publication(
         self, id_: str, packed: PackedText, subscriptions: tuple[int, ...] | None, max_frame: int
     ) -> Message:
-        """A publication of a packed payload; `subscriptions` is None for a peer that did not announce them (SUB-6)."""
+        """Encode a publication with a packed payload; `subscriptions` is None for a peer that did not announce them
+        (SUB-6)."""
         tail = b"" if subscriptions is None else b',"subscriptions":' + msgspec.json.encode(subscriptions)
         return _compose(id_, "result", packed, tail)
 
@@ -131,9 +135,9 @@ _NUMBERS = frozenset((int, float))
 
 
 def _quickly(value: Value, whole: Value) -> bytes | None:
-    """`whole` as text if msgspec may encode what `value` holds; None otherwise.
+    """Encode `whole` with msgspec, if that can encode the values that it contains; None otherwise.
 
-    Python's stack ends before MAX_DEPTH (MSG-8) unless the application has raised its bound.
+    Python's stack ends before MAX_DEPTH (MSG-8) unless the application has raised its recursion limit.
     """
     try:
         text = msgspec.json.encode(whole) if is_plain(value) else b""
@@ -143,9 +147,9 @@ def _quickly(value: Value, whole: Value) -> bytes | None:
 
 
 def is_plain(value: Value) -> bool:
-    """Whether msgspec may encode `value`: no binary values, no NaN and no infinities in it, nor types of others.
+    """Whether msgspec can encode `value`: it contains no binary values, no NaN and no infinities, and no other types.
 
-    May say no of a value that is: the standard library's encoder is slower, not worse.
+    May return False for a value that msgspec can encode: the standard library's encoder is only slower.
     """
     kind = type(value)
     if kind in _FLAT:
@@ -167,8 +171,8 @@ def _are_plain(values: Collection[Value]) -> bool:
 
 
 def _builtins(value: Value) -> Value:
-    """`value` as what json can write. Keys stay what they are: which of them have a text is json's to say, as msgspec
-    would write bytes in base64."""
+    """Convert `value` for json. Keys are not converted: json decides which keys it can represent, while msgspec would
+    encode bytes in base64."""
     return msgspec.to_builtins(value, builtin_types=_BINARY, str_keys=False, enc_hook=_plain_or_bytes)
 
 
@@ -193,11 +197,11 @@ def _compose(id_: str, kind: str, packed: PackedText, tail: bytes = b"") -> Mess
 
 
 class V1Decoder:
-    """Turns the frames of one connection into decoded messages. Attachments stay on their connection (G1-8).
+    """Decodes the frames of one connection. Attachments belong to their connection (G1-8).
 
     Args:
-        limits: the bounds.
-        calls: whether what has the shape of a call is decoded as a Request.
+        limits: the limits that apply.
+        calls: whether messages that have the form of a call are decoded as a Request.
     """
 
     version = 1
@@ -216,27 +220,27 @@ class V1Decoder:
         self._held = 0
 
     def raise_limits(self, max_message: int) -> None:
-        """Keep attachments of up to LIM-5 from now on; until hello they had to fit into LIM-2.
+        """Accept attachments up to LIM-5 from now on; until hello they had to fit into LIM-2.
 
-        Messages need no raise: each is one frame here, and frames have a limit of their own (LIM-1).
+        Messages need no higher limit: each is one frame, and frames have a separate limit (LIM-1).
         """
         self._max_held = self._limits.max_attachment_bytes
         self._max_elements = self._limits.max_elements
         self._unchecked = min(self._limits.max_message, self._max_elements)
 
     def accept_arrays(self) -> None:
-        """Arrays are an extension of version 2 (ARR-1)."""
+        """Does nothing: arrays are an extension of version 2 (ARR-1)."""
 
     def accept_ends(self) -> None:
-        """Messages of version 1 are frames, which are never cut short (CAN-3)."""
+        """Does nothing: messages of version 1 are single frames, which are never aborted (CAN-3)."""
 
     def receive(self, binary: bool, data: Buffer | str) -> Value:
-        """Take one frame: the decoded message it completes, or `INCOMPLETE`.
+        """Decode one frame. Returns the message that it completes, or `INCOMPLETE`.
 
         Raises:
-            ParseError: for malformed JSON, or bytes that no header announced (DET-2).
-            InvalidRequest: for a malformed attachment header.
-            LimitExceeded: for a text or an attachment over LIM-3, or too many values (LIM-13).
+            ParseError: malformed JSON, or bytes that no header announced (DET-2).
+            InvalidRequest: a malformed attachment header.
+            LimitExceeded: a text or an attachment exceeds LIM-3, or there are too many values (LIM-13).
         """
         if binary:
             self._keep(bytes(cast(Buffer, data)))
@@ -308,7 +312,7 @@ class V1Decoder:
         return envelope
 
     def _replace(self, value: Value, used: set[str]) -> Value:
-        """`value` with every whole string that names an attachment replaced by its bytes (G1-6)."""
+        """Replace every string in `value` that names an attachment by its bytes (G1-6)."""
         if isinstance(value, str):
             if value in self._attachments:
                 used.add(value)
@@ -331,14 +335,15 @@ _WIDE = b"0" * 19
 
 
 def _integer(text: str) -> int | float:
-    """An integer; one beyond 64 bits as the float that its sender had (G1-11)."""
+    """Decode an integer. One beyond 64 bits becomes the float that its sender had (G1-11)."""
     if len(text) <= 20 and -(2**63) <= (number := int(text)) < 2**64:
         return number
     return float(text)
 
 
 def _parse(data: Buffer | str, is_wide: bool) -> Value:
-    """Decode JSON, with the bare literals of G1-2. `is_wide`: whether there may be an integer beyond 64 bits."""
+    """Decode JSON, including the bare literals of G1-2. `is_wide` tells whether there may be an integer beyond 64
+    bits."""
     if not is_wide:
         try:
             return msgspec.json.decode(data)
@@ -356,7 +361,7 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 def _elements(data: Buffer | str) -> int:
-    """An upper bound on the values in a text."""
+    """An upper bound on the number of values in a text."""
     text = data if isinstance(data, str) else bytes(data).decode(errors="replace")
     return _separators(_STRING.sub("", text))
 

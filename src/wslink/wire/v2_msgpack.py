@@ -31,6 +31,7 @@ from wslink.wire.limits import EARLY_ELEMENTS, Limits
 from wslink.wire.messages import INCOMPLETE, VERSION, Request
 from wslink.wire.partial import Landed, Partial
 from wslink.wire.plain import TOO_DEEP, not_serializable, to_plain, wrong_key
+from wslink.wire.unsendable import Unsendable, placed
 from wslink.wire.value import Value
 
 # A value that is sent from where it is leaves this mark in the encoded text: an extension no peer can know, nor forge.
@@ -44,7 +45,7 @@ _RESULT, _ERROR, _METHOD, _ARGS, _KWARGS, _SUBSCRIPTIONS = (
 _MAP3, _MAP5 = b"\x83", b"\x85"
 
 Option = int | bool | str
-"""What an extension adds to a message under a key of its own."""
+"""A value that an extension adds to a message under a separate key."""
 NO_OPTIONS: Mapping[str, Option] = {}
 
 _encode = msgspec.msgpack.encode
@@ -65,13 +66,13 @@ class _Result(msgspec.Struct, tag_field="wslink", tag=VERSION):
 
 
 class Packed(msgspec.Struct):
-    """An encoded value: text between splices. `texts` has one more entry than `splices`."""
+    """An encoded value: texts with large values between them. `texts` has one more item than `splices`."""
 
     texts: Sequence[bytes]
     splices: Sequence[_Splice]
 
     def flatten(self) -> tuple[list[Value], list[Buffer]]:
-        """What it takes to put it together elsewhere, as a value that can be encoded, and its bytes."""
+        """Return an encodable value with which `restore` can recreate it, and the bytes of its large values."""
         heads: list[Value] = [[len(text), one.head, len(one.data)] for text, one in zip(self.texts, self.splices)]  # noqa: B905
         buffers: list[Buffer] = []
         for text, splice in zip(self.texts, self.splices):  # noqa: B905 - the last text follows
@@ -80,7 +81,8 @@ class Packed(msgspec.Struct):
 
     @classmethod
     def restore(cls, heads: Sequence[Value], data: memoryview) -> Packed:
-        """The opposite of `flatten`, which gave `heads` and the bytes in `data`; large values are views of these."""
+        """The opposite of `flatten`, which returned `heads` and the bytes in `data`. Large values become views of
+        these."""
         texts, splices, at = [], [], 0
         for length, head, size in heads:
             texts.append(bytes(data[at : at + length]))
@@ -90,7 +92,7 @@ class Packed(msgspec.Struct):
 
 
 class V2Encoder:
-    """Encodes values and messages. Safe to use from several threads.
+    """Encodes values and messages. Thread-safe.
 
     Args:
         arrays: whether the peer accepted typed arrays (ARR-1).
@@ -107,12 +109,12 @@ class V2Encoder:
         """Encode a value.
 
         Raises:
-            NotSerializable: naming the type that cannot be sent, or the reason.
+            NotSerializable: the message names the type that cannot be encoded, or the reason.
         """
         return self._pack(value, None)
 
     def unpack(self, packed: Packed) -> Value:
-        """The value that was encoded, with arrays and bytes of its own."""
+        """Decode an encoded value. Its arrays and bytes are copies."""
         text = bytearray(packed.texts[0])
         for splice, following in zip(packed.splices, packed.texts[1:], strict=True):
             text += _splice_header(splice, len(text))
@@ -129,6 +131,8 @@ class V2Encoder:
             text = self._encoder.encode(marked if id_ is None else _Result(id_, marked))
             if not is_known:
                 _check_keys(text, value)
+        except Unsendable as error:
+            raise placed(error, value) from None
         except NotSerializable:
             raise
         except Exception as error:  # a property or an iterator of the application's may raise anything
@@ -157,7 +161,7 @@ class V2Encoder:
         return Ext(_MARK_CODE, _MARK_TOKEN)
 
     def result(self, id_: str, value: Value, max_frame: int, number: int = 0) -> Message:
-        """A call's result; with `number`, under that where it is small (RES-2). Raises NotSerializable."""
+        """Encode the result of a call; with the given message number if it is small (RES-2). Raises NotSerializable."""
         if type(value) in FLAT:
             try:
                 text = self._encoder.encode(_Result(id_, value))
@@ -174,7 +178,7 @@ class V2Encoder:
         return _compose(b"", packed, b"", max_frame, number)
 
     def failure(self, id_: str, error: dict[str, Value], max_frame: int) -> Message:
-        """A call's failure. Raises NotSerializable, if the error's data cannot be sent."""
+        """Encode the error of a call. Raises NotSerializable if the error's data cannot be encoded."""
         return _compose(b"".join((_MAP3, _ENVELOPE, _encode(id_), _ERROR)), self._pack(error, None), b"", max_frame)
 
     def publication(
@@ -185,14 +189,14 @@ class V2Encoder:
         max_frame: int,
         options: Mapping[str, Option] = NO_OPTIONS,
     ) -> Message:
-        """A publication of a packed payload; `subscriptions` is None for a peer that did not announce them (SUB-6).
-        `options` are what extensions add to it."""
+        """Encode a publication with a packed payload; `subscriptions` is None for a peer that did not announce them
+        (SUB-6). Extensions add `options`."""
         size = bytes((_MAP3[0] + (subscriptions is not None) + len(options),))
         tail = b"" if subscriptions is None else _SUBSCRIPTIONS + _encode(subscriptions)
         return _compose(b"".join((size, _ENVELOPE, _encode(id_), _added(options), _RESULT)), packed, tail, max_frame)
 
     def extension(self, items: Sequence[Value], max_frame: int) -> Message:
-        """A message of an extension that holds values of the application's (EXT-4). Raises NotSerializable."""
+        """Encode a message of an extension that contains the application's values (EXT-4). Raises NotSerializable."""
         packed = self._pack(items, None)
         return _compose(b"", packed, b"", max_frame) if packed.splices else whole(packed.texts[0], max_frame)
 
@@ -205,7 +209,7 @@ class V2Encoder:
         max_frame: int,
         options: Mapping[str, Option] = NO_OPTIONS,
     ) -> Message:
-        """A call; `options` are what extensions add to it. Raises NotSerializable."""
+        """Encode a call. Extensions add `options`. Raises NotSerializable."""
         size = bytes((_MAP5[0] + len(options),))
         try:
             prefix = b"".join((size, _ENVELOPE, _encode(id_), _added(options), _METHOD, _encode(method), _ARGS))
@@ -226,7 +230,7 @@ def _added(options: Mapping[str, Option]) -> bytes:
 
 def _check_keys(text: bytes, value: Value) -> None:
     """Raise NotSerializable if `value`, encoded as `text`, nests too deeply or has a map with a key that peers cannot
-    hold (MSG-8)."""
+    represent (MSG-8)."""
     if is_deep_packed(text):
         raise NotSerializable(TOO_DEEP)
     try:
@@ -236,7 +240,8 @@ def _check_keys(text: bytes, value: Value) -> None:
 
 
 def _compose(prefix: bytes, packed: Packed, tail: bytes, max_frame: int, number: int = 0) -> Message:
-    """Put a message together and cut it into chunks. Array padding is settled here, where offsets are known (ARR-4)."""
+    """Assemble a message and cut it into chunks. The padding of arrays is determined here, where offsets are known
+    (ARR-4)."""
     if not packed.splices:
         text = packed.texts[0]
         return cut((prefix, text, tail), len(prefix) + len(text) + len(tail), max_frame, False, number)
@@ -261,7 +266,7 @@ _EXT32 = struct.Struct(">BIb")
 
 
 def _splice_header(splice: _Splice, offset: int) -> bytes:
-    """What stands before a large value's bytes, when it begins at `offset` in the message."""
+    """The bytes that precede a large value that begins at `offset` in the message."""
     if splice.head is None:
         return _BIN32.pack(0xC6, len(splice.data))
     pad = arrays.padding(offset + _EXT32.size + len(splice.head))
@@ -269,12 +274,12 @@ def _splice_header(splice: _Splice, offset: int) -> bytes:
 
 
 class V2Decoder:
-    """Turns the frames of one connection into decoded messages.
+    """Decodes the frames of one connection.
 
     Args:
-        limits: the bounds.
-        max_message: the largest message; that of `limits` unless given.
-        calls: whether what has the shape of a call is decoded as a Request.
+        limits: the limits that apply.
+        max_message: the largest message; by default that of `limits`.
+        calls: whether messages that have the form of a call are decoded as a Request.
     """
 
     __slots__ = ("_calls", "_kept", "_later_elements", "_max_elements", "_passing", "_unchunker", "number", "size")
@@ -302,23 +307,24 @@ class V2Decoder:
         self._kept, self._passing = VIEWS, COPIES
 
     def accept_ends(self) -> None:
-        """Drop messages that their sender ends before they are whole from now on (CAN-3)."""
+        """Drop messages that their sender aborts, from now on (CAN-3)."""
         self._unchunker.accepts_ends = True
 
     def take_beginnings(self) -> dict[int, Partial]:
-        """What has arrived of messages that are not whole; see Unchunker."""
+        """Return what has arrived of incomplete messages; see Unchunker."""
         return self._unchunker.take_beginnings()
 
     def go_on(self, begun: Mapping[int, Partial]) -> None:
-        """Go on with what had arrived on another connection."""
+        """Continue with what has arrived on another connection."""
         self._unchunker.go_on(begun)
 
     def receive(self, binary: bool, data: Buffer | str) -> Value:
-        """Take one frame: the decoded message it completes, or `INCOMPLETE`. Nothing of it is a view of a memoryview.
+        """Decode one frame. Returns the message that it completes, or `INCOMPLETE`. The message contains no views of a
+        memoryview.
 
         Raises:
-            ParseError: for a text frame (DET-2), a malformed chunk or malformed MessagePack.
-            LimitExceeded: for a message over a limit.
+            ParseError: a text frame (DET-2), a malformed chunk or malformed MessagePack.
+            LimitExceeded: a message exceeds a limit.
         """
         if not binary or isinstance(data, str):
             raise ParseError("a text frame arrived on a connection that speaks version 2")
@@ -344,7 +350,7 @@ class V2Decoder:
         return INCOMPLETE if message is None else self._whole(message, data)
 
     def _whole(self, message: bytes | memoryview | Landed, frame: Buffer) -> Value:
-        """Decode a message, which `frame` has completed. Raises as `receive`."""
+        """Decode a message that `frame` has completed. Raises the same as `receive`."""
         if isinstance(message, Landed):
             text: Buffer = message.text
             self.size, decoders = message.size, self._passing.with_landed(message)
@@ -383,7 +389,7 @@ class V2Decoder:
 
 
 def _checked(call: Request, text: bytes) -> Request:
-    """`call`, of which `text` is the message, if its maps are as they may be. Raises ParseError."""
+    """Return `call`, whose message is `text`, if its maps are valid. Raises ParseError."""
     try:
         maps.check_decoded((call.args, call.kwargs))
     except ParseError as error:

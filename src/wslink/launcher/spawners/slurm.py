@@ -22,7 +22,7 @@ from wslink.launcher.log import tail
 from wslink.launcher.session import public_name
 from wslink.launcher.spawners import engine
 from wslink.launcher.spawners.base import LaunchSpec, Spawner
-from wslink.launcher.spawners.squeue import Job, Queue
+from wslink.launcher.spawners.squeue import Job, job_queue
 from wslink.launcher.spawners.tree import MARK, end_all, find
 from wslink.launcher.validation import field_problems
 from wslink.launcher.variables import names
@@ -77,14 +77,14 @@ FLAGS = {
 
 
 class SlurmSpawner(Spawner):
-    """Submits a job per session, and follows it with the `Queue` of all sessions."""
+    """Submits a job per session, and follows it with the `job_queue` of all sessions."""
 
     anywhere = True
 
     def __init__(self, spec: LaunchSpec) -> None:
         super().__init__(spec)
         self._name = job_name(spec.id)
-        self._queue = Queue.here()
+        self._queue = job_queue()
         self._number = ""
         self._node = ""
         self._refused = False

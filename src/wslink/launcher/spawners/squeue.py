@@ -6,12 +6,11 @@ import asyncio
 import logging
 import os
 import re
-import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
 
 from wslink.launcher.spawners.engine import run
+from wslink.per_loop import per_loop
 
 logger: logging.Logger = logging.getLogger("wslink.launcher")
 
@@ -81,12 +80,10 @@ class Job:
 
 
 class Queue:
-    """The jobs of one launcher. Use `Queue.here`: one for all sessions of an event loop.
+    """The jobs of one launcher. Use `job_queue`, which all sessions of an event loop share.
 
     A controller that does not answer changes nothing: jobs are as they were when it last did.
     """
-
-    _all: ClassVar[weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Queue]] = weakref.WeakKeyDictionary()
 
     def __init__(self) -> None:
         self._watched: set[str] = set()
@@ -96,11 +93,6 @@ class Queue:
         self._waiting: list[asyncio.Future[bool]] = []
         self._watcher: asyncio.Task[None] | None = None
         self._silent = False
-
-    @classmethod
-    def here(cls) -> Queue:
-        """The one of the running event loop."""
-        return cls._all.setdefault(asyncio.get_running_loop(), cls())
 
     def watch(self, name: str) -> None:
         """Ask for the job of this name from now on. It has been submitted, or else it is found GONE."""
@@ -182,6 +174,12 @@ class Queue:
             logger.warning("Slurm does not answer: %s: %s", command[0], output.strip())
         self._silent = bool(code)
         return None if code else output
+
+
+@per_loop
+def job_queue() -> Queue:
+    """The queue that all sessions of the running event loop share."""
+    return Queue()
 
 
 def _parsed(line: str) -> Job | None:

@@ -1,4 +1,4 @@
-"""Features of the protocol beyond calls (EXT): one file each, and the registry from which hello negotiates."""
+"""Protocol features beyond calls (EXT): one module for each, and the registry from which hello negotiates."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from wslink.session.view import SessionView
 from wslink.wire.messages import Request
 
 Handler = Callable[[SessionView, Request], None]
-"""Serves a system message: sends its result or error, or raises PeerError."""
+"""Handles a system message: sends a result or an error, or raises PeerError."""
 
 
 MessageHandler = Callable[[SessionView, Sequence[Any]], None]
-"""Takes a message of an extension, an array whose first item is its type (EXT-4). Raises PeerError."""
+"""Handles a message of an extension: an array whose first item is its type (EXT-4). Raises PeerError."""
 
 
 class Feature:
-    """Base of features.
+    """Base class of features.
 
     Attributes:
-        name: as hello announces it (EXT-1).
-        versions: the protocol versions in which it exists.
+        name: the name that hello announces (EXT-1).
+        versions: the protocol versions in which the feature exists.
     """
 
     name: str
@@ -30,16 +30,16 @@ class Feature:
 
     @property
     def methods(self) -> Mapping[str, Handler]:
-        """What serves its system messages, by method; only clients that were granted the feature reach them."""
+        """Handlers of system messages, by method. Only clients that were granted the feature reach them."""
         return {}
 
     @property
     def messages(self) -> Mapping[int, MessageHandler]:
-        """What takes its messages that are arrays, by type (EXT-4)."""
+        """Handlers of messages that are arrays, by type (EXT-4)."""
         return {}
 
     def accept(self, session: SessionView) -> None:
-        """A client has been granted the feature; the response to its hello has been sent."""
+        """Enable the feature for a client. It was granted, and the response to hello has been sent."""
 
 
 class Features:
@@ -56,7 +56,7 @@ class Features:
         """Offer `feature` to clients that connect from now on.
 
         Raises:
-            UsageError: if its name or one of its methods is taken.
+            UsageError: its name, or one of its methods or messages, is taken.
         """
         taken: set[object] = {*(self._methods.keys() & feature.methods), *self._taken(feature.messages)}
         if feature.name in self._features or taken:
@@ -68,30 +68,30 @@ class Features:
             self._messages.setdefault(kind, {})[feature.name] = take
 
     def _taken(self, messages: Mapping[int, MessageHandler]) -> Iterator[int]:
-        """Types of messages that something else takes already. Features may share what takes one."""
+        """The message types that another handler already handles. Features may share a handler."""
         for kind, take in messages.items():
             if any(other is not take for other in self._messages.get(kind, {}).values()):
                 yield kind
 
     def granted(self, announced: Sequence[str], version: int) -> tuple[str, ...]:
-        """The announced features that a connection of protocol `version` is granted (EXT-2)."""
+        """Select the announced features that a connection of protocol `version` is granted (EXT-2)."""
         if not announced:
             return ()
         known = (self._features.get(name) for name in dict.fromkeys(announced))
         return tuple(feature.name for feature in known if feature is not None and version in feature.versions)
 
     def accept(self, session: SessionView) -> None:
-        """A client has been granted `session.features`, which take effect in the order in which they are registered."""
+        """Enable `session.features`, in the order in which they are registered."""
         for name, feature in self._features.items():
             if name in session.features:
                 feature.accept(session)
 
     def handler(self, method: str, granted: Iterable[str]) -> Handler | None:
-        """What serves a system message of a client with the features `granted`; None if nothing does."""
+        """The handler of a system message for a client with the features `granted`; None if there is none."""
         feature, serve = self._methods.get(method, ("", None))
         return serve if feature in granted else None
 
     def message_handler(self, kind: Any, granted: Iterable[str]) -> MessageHandler | None:
-        """What takes an extension's message of type `kind` from a client with the features `granted`."""
+        """The handler of extension messages of type `kind` for a client with the features `granted`."""
         takers = self._messages.get(kind, {}) if type(kind) is int else {}
         return next((take for feature, take in takers.items() if feature in granted), None)

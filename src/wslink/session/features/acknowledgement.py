@@ -1,4 +1,4 @@
-"""A client's acknowledgements, which `flow` and `resume` share (FLOW-2, RES-5)."""
+"""A client's acknowledgements, which the features `flow` and `resume` share (FLOW-2, RES-5)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from wslink.session.view import SessionView
 from wslink.wire.extensions import number
 
 MAX_NUMBERS = 4096
-"""Numbers that a message may name as missing: more than any receiver lets be missing."""
+"""Numbers that a message may list as missing: more than any receiver tolerates."""
 
 
 NONE: frozenset[int] = frozenset()
 
 
 def take_acknowledgement(session: SessionView, items: Sequence[Any]) -> None:
-    """Take `[1, bytes, held]`, with `resume` `[1, bytes, held, number, [missing numbers], at once]`.
+    """Handle `[1, bytes, held]`, with `resume` `[1, bytes, held, number, [missing numbers], at once]`.
 
     Raises:
-        InvalidRequest: if it is malformed.
+        InvalidRequest: the message is malformed.
     """
     total, held = number(items, 1, "bytes received"), number(items, 2, "milliseconds held")
     resumption = session.resumption
@@ -35,7 +35,7 @@ def take_acknowledgement(session: SessionView, items: Sequence[Any]) -> None:
 
 
 def numbers_of(items: Sequence[Any]) -> tuple[int, frozenset[int]]:
-    """The largest number that has arrived, and those below it that have not (RES-5). Raises InvalidRequest."""
+    """Return the highest number that has arrived, and those below it that have not (RES-5). Raises InvalidRequest."""
     missing = items[4] if len(items) > 4 else []
     if type(missing) is not list or len(missing) > MAX_NUMBERS:
         raise InvalidRequest("the numbers that are missing must be a list")

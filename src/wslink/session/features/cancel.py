@@ -1,4 +1,4 @@
-"""Calls that their caller gives up (CAN)."""
+"""Cancellation of calls (CAN)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wslink.wire.messages import CANCELLATION, MAX_ID, is_id
 
 
 class Cancel(Feature):
-    """Clients cancel their calls, and either side ends messages before they are whole."""
+    """Lets clients cancel their calls, and either side abort messages that are partly sent."""
 
     name = CANCELLATION
     versions: frozenset[int] = frozenset((2,))

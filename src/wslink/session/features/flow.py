@@ -1,4 +1,4 @@
-"""Acknowledgements of what was received and of what the page has done with it (FLOW)."""
+"""Acknowledgements of received data and of handled publications (FLOW)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from wslink.wire.extensions import ACKNOWLEDGEMENT, SETTLED, number
 FLOW = "flow"
 
 Observe = Callable[[SessionView, int, Settled], None]
-"""Is told of a publication that a client has settled, with the number of the subscription."""
+"""Receives publications that a client has settled, and the number of the subscription."""
 
 
 class Flow(Feature):
-    """Sends as much as the line carries and the page deals with.
+    """Sends no more than the line carries and the page can handle.
 
     Args:
         observe: see Observe.

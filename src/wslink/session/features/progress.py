@@ -1,4 +1,4 @@
-"""Progress of calls under way (PRG)."""
+"""Progress of running calls (PRG)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wslink.wire.messages import MAX_ID, PROGRESSES, is_id
 
 
 class Progress(Feature):
-    """Lets methods tell callers that want to know how far their calls have come."""
+    """Lets methods report progress to callers that ask for it."""
 
     name = PROGRESSES
     versions: frozenset[int] = frozenset((2,))

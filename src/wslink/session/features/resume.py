@@ -1,4 +1,4 @@
-"""Sessions that outlive their connections (RES)."""
+"""Session resumption (RES)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wslink.wire.messages import RESUME
 
 
 class Resume(Feature):
-    """Keeps what a client may lack, so that it can return."""
+    """Keeps the messages that a client may have missed, so that it can return to its session."""
 
     name = RESUME
     versions: frozenset[int] = frozenset((2,))

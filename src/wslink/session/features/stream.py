@@ -12,7 +12,7 @@ from wslink.wire.messages import STREAM
 
 
 class Stream(Feature):
-    """Items of calls in both directions, within the credit of their readers."""
+    """Sends items of calls in both directions, within the credit that their readers grant."""
 
     name = STREAM
     versions: frozenset[int] = frozenset((2,))

@@ -16,18 +16,18 @@ class Subscribable(Protocol):
     """The registry of subscriptions."""
 
     def subscribe(self, session: SessionView, request: Mapping[str, Any]) -> Callable[[], None]:
-        """Add or change the subscription that `request` describes (SUB-2, FLOW-6); returns what to do once the client
-        knows. Raises PeerError."""
+        """Add or change the subscription that `request` describes (SUB-2, FLOW-6). Returns a function to call once the
+        client has been notified. Raises PeerError."""
 
     def unsubscribe(self, session: SessionView, id_: Any) -> str:
-        """End a subscription; returns its topic, or its pattern. Raises PeerError."""
+        """End a subscription, and return its topic or pattern. Raises PeerError."""
 
     def delivery(self, topic: str) -> str:
-        """How the publications of a topic are delivered: "reliable" or "latest"; "mixed" for a pattern."""
+        """The delivery of a topic, "reliable" or "latest"; "mixed" for a pattern."""
 
 
 class Subscribe(Feature):
-    """Clients subscribe to topics, each subscription with a number and a filter of its own."""
+    """Lets clients subscribe to topics, with a number and a filter for each subscription."""
 
     name = SUBSCRIPTIONS
 

@@ -1,4 +1,4 @@
-"""Messages that name the span in which they were made (TRC)."""
+"""Trace contexts in messages (TRC)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from wslink.wire.v2_msgpack import V2Encoder
 
 
 class Trace(Feature):
-    """Clients' calls name their spans, and so do publications and calls for clients. It follows `arrays`.
+    """Lets messages carry the span in which they were created: clients' calls, publications, and calls to clients. It
+    has to be registered after `arrays`.
 
     Args:
-        plain, arrays: the encoders, without and with typed arrays, whose messages name theirs.
+        plain, arrays: encoders that add trace contexts, without and with typed arrays.
     """
 
     name = TRACE

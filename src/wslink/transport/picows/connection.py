@@ -1,4 +1,4 @@
-"""A WebSocket of picows's as a session's connection."""
+"""Sessions over picows's WebSockets."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class PicowsConnection(Sending):
 
     Args:
         options: see TransportOptions.
-        agreement: what was negotiated about compression; None if nothing was.
-        opening: what opened the connection. It is let go of once there is a session.
+        agreement: the negotiated compression; None if there is none.
+        opening: how the connection was opened. Not kept after the session has been created.
     """
 
     __slots__ = (
@@ -135,7 +135,7 @@ class PicowsConnection(Sending):
                     self._pump()
 
     def _comes_late(self, kind: WSMsgType) -> bool:
-        """Whether a frame comes after the close, when nobody takes it any more; one that sends many is dropped."""
+        """Whether a frame arrives after the close, when it is ignored. A peer that sends many of these is dropped."""
         self._late += 1
         if self._late == MAX_LATE:
             self.abort()
@@ -196,7 +196,7 @@ class PicowsConnection(Sending):
         return self._session.state is not _NEW
 
     def fail(self, code: int, reason: str) -> None:
-        """The peer broke the WebSocket protocol, or a limit of it."""
+        """The peer violated the WebSocket protocol, or a limit."""
         if code == framing.TOO_BIG:
             reason = too_large(self._options.limits, self.admitted)
         self._session.close(code, reason)
@@ -213,15 +213,15 @@ class PicowsConnection(Sending):
 
     @property
     def max_size(self) -> int:
-        """The largest message that is accepted now, in bytes."""
+        """The largest message that is currently accepted, in bytes."""
         return self._options.max_early_frame if self._session.state is _NEW else self._options.max_frame
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
-        """Take a message that came in parts, or compressed."""
+        """Handle a message that was fragmented or compressed."""
         self._session.receive(binary, data)
 
     def hold_reading(self, hold: bool) -> None:
-        """Read nothing for a while, or read on."""
+        """Pause or resume reading."""
         self._expanding = hold
         if hold:
             self._transport.pause_reading()
@@ -268,7 +268,7 @@ class PicowsConnection(Sending):
                 self._answer(frame.get_payload_as_bytes())
 
     def _answer(self, ping: bytes) -> None:
-        """Answer a ping, where pongs would pile up only the newest."""
+        """Answer a ping. If pongs pile up, only the newest ping is answered."""
         if self._paused or self._slices or self._held is not None or self._controls > MAX_PONGS:
             self._pong = ping
         elif not self._closing:
@@ -277,8 +277,8 @@ class PicowsConnection(Sending):
     # Closing
 
     def _close_received(self, frame: WSFrame) -> None:
-        """Answer the peer's close, unless it is itself the answer to ours, and end the connection once what has begun
-        to be sent has gone out: half a frame would be an error to the peer."""
+        """Answer the peer's close, unless it is the answer to ours. End the connection after what has begun to be sent:
+        half a frame would be an error to the peer."""
         self._ending = True
         if self._closing:
             self._pump()

@@ -1,4 +1,4 @@
-"""From an upgrade request to a session that picows carries."""
+"""Upgrade requests that lead to sessions over picows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EXTENSIONS = "Sec-WebSocket-Extensions"
 
 
 async def serve_request(request: web.Request, options: TransportOptions, opening: Opening) -> web.StreamResponse:
-    """Hand the connection over and return: picows carries it from here on (transport.base.Engine)."""
+    """Pass the connection to picows, and return (transport.base.Engine)."""
     from wslink.transport.picows.taking_over import take_over
 
     listener, headers = _accept(options, request.headers, opening)
@@ -29,7 +29,7 @@ async def serve_request(request: web.Request, options: TransportOptions, opening
 def serve_connection(
     transport: asyncio.Transport, headers: MultiMapping[str], options: TransportOptions, opening: Opening
 ) -> None:
-    """Let picows answer, and carry (transport.base.Engine)."""
+    """Let picows answer the request, and carry a session (transport.base.Engine)."""
     listener, answer = _accept(options, headers, opening)
     begin(transport, headers["Sec-WebSocket-Key"], options.max_frame, listener, answer)
 

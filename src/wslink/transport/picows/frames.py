@@ -1,4 +1,4 @@
-"""Frames from the server as bytes (RFC 6455, 5.2)."""
+"""Encoding of frames from the server (RFC 6455, 5.2)."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ SHORT_HEADS = tuple(tuple(frame_head(kind, size) for size in range(126)) for kin
 
 
 class _Joiner:
-    """Joins the small frames of a message. One that several are sent is joined once while they are served."""
+    """Joins the small frames of a message. A message for several connections is joined once while they are served."""
 
     def __init__(self) -> None:
         self._last: tuple[Sequence[Frame], bytes] = (), b""
 
     def small(self, frames: Sequence[Frame]) -> bytes | None:
-        """`frames` as they are sent; None if that is too much to copy."""
+        """Return `frames` as bytes to send; None if that is too much to copy."""
         if self._last[0] is not frames:
             size = 0
             for frame in frames:

@@ -1,4 +1,4 @@
-"""Messages that do not come as one plain frame: in fragments, or compressed."""
+"""Messages that are fragmented or compressed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _decoder = codecs.getincrementaldecoder("utf-8")
 
 
 class Receiver(Protocol):
-    """Whose messages they are."""
+    """The receiver of the messages."""
 
     @property
     def max_size(self) -> int: ...
@@ -39,12 +39,12 @@ MAX_EXPANDED = 512 * 1024
 
 
 class _Fragments:
-    """A message that comes in fragments, put together where it stays.
+    """A fragmented message, assembled in one buffer.
 
     Args:
         kind: text or binary.
-        compressed: whether it is.
-        announced: how many bytes have been announced.
+        compressed: whether it is compressed.
+        announced: the announced number of bytes.
     """
 
     def __init__(self, kind: WSMsgType, compressed: bool, announced: int) -> None:
@@ -56,27 +56,27 @@ class _Fragments:
         self._text = _decoder() if kind is _TEXT and not compressed else None
 
     def add(self, payload: memoryview, final: bool) -> None:
-        """Raises UnicodeDecodeError as soon as a text is not UTF-8."""
+        """Raises UnicodeDecodeError as soon as text is not valid UTF-8."""
         self.size += self._data.write(payload)
         self.count += 1
         if self._text is not None:
             self._text.decode(payload, final)
 
     def joined(self) -> bytes:
-        """All of it, without a copy."""
+        """The whole message, without a copy."""
         return self._data.value()
 
 
 class MessageParts:
-    """Puts messages together, and expands them.
+    """Assembles and expands messages.
 
     Args:
-        receiver: gets them, in order.
-        agreement: what was negotiated about compression.
+        receiver: receives them, in order.
+        agreement: the negotiated compression.
 
     Attributes:
-        empty: whether nothing has begun: a plain frame is the next message.
-        announced: bytes of the frame that comes in fragments.
+        announced: bytes of a frame that arrives in fragments.
+        empty: whether no message is incomplete, so that a plain frame is the next message.
     """
 
     __slots__ = ("_expanded", "_fragments", "_inflater", "_receiver", "_task", "_waiting", "announced", "empty")
@@ -92,7 +92,7 @@ class MessageParts:
         self._expanded = 0  # bytes of messages that were expanded at once in this turn of the event loop
 
     def receive(self, kind: WSMsgType, frame: WSFrame) -> None:
-        """Take a data frame."""
+        """Handle a data frame."""
         fragments, fail = self._fragments, self._receiver.fail
         if (fragments is None) is (kind is _CONTINUATION):
             fail(framing.PROTOCOL_ERROR, "a frame that has no place here")
@@ -109,7 +109,7 @@ class MessageParts:
             self._add(fragments, frame)
 
     def stop(self) -> None:
-        """Forget what has begun."""
+        """Drop incomplete messages."""
         self._fragments = self._waiting = None
 
     def _add(self, fragments: _Fragments, frame: WSFrame) -> None:

@@ -1,5 +1,4 @@
-"""The one place that uses names which picows does not promise. tests/transport/test_private.py notices when they
-move."""
+"""The only module that uses private names of picows. tests/transport/test_private.py fails if they change."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ READ_BUFFER = 2048
 
 
 class _Log:
-    """picows's log without its chatter, and without the logger of its own that it gives to each connection."""
+    """picows's log without details, and without the logger that it creates for each connection."""
 
     def __init__(self) -> None:
         logger = logging.getLogger("wslink")
@@ -44,10 +43,10 @@ _SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrad
 
 
 class _Switch(WSUpgradeResponse):
-    """The answer as picows sends it, of which only a few headers differ between connections.
+    """The response as picows sends it, in which only a few headers differ between connections.
 
     Args:
-        headers: these. picows adds another.
+        headers: these headers. picows adds another.
     """
 
     __slots__ = ()
@@ -65,7 +64,7 @@ class _Switch(WSUpgradeResponse):
 
 
 class _Answer:
-    """The answer to an upgrade request, which picows asks for; it keeps what it asks."""
+    """The response to an upgrade request, which picows asks for and keeps."""
 
     __slots__ = ("_headers", "_listener")
 
@@ -79,7 +78,7 @@ class _Answer:
 
 
 class Line:
-    """asyncio's transport as picows sees it, which asks a dozen questions at the beginning of a connection.
+    """asyncio's transport, as picows sees it: picows queries it a dozen times at the beginning of a connection.
 
     Attributes:
         transport: asyncio's.
@@ -111,32 +110,32 @@ class Line:
 
 
 class Gated(Listener, Protocol):
-    """A transport behind a gate."""
+    """A connection behind a Gate."""
 
     @property
     def admitted(self) -> bool:
-        """Whether the client has said a good hello."""
+        """Whether the client has completed hello."""
 
     @property
     def max_size(self) -> int:
-        """The largest message that is accepted now, in bytes (LIM-1, LIM-2)."""
+        """The largest message that is currently accepted, in bytes (LIM-1, LIM-2)."""
 
     def fail(self, code: int, reason: str) -> None:
-        """The client broke the WebSocket protocol, or a limit of it."""
+        """The client violated the WebSocket protocol, or a limit."""
 
 
 class Gate(asyncio.Protocol):
-    """Stands in front of picows until the client has said hello, and a Reader takes its place: refuses a large frame by
-    its head, where picows would make room for it, and bounds what is read at a time.
+    """Checks data before picows sees it, until the client has completed hello and a Reader replaces it. Refuses a large
+    frame by its head, for which picows would allocate memory, and limits how much is read at a time.
 
     Args:
         inner: picows's protocol.
-        listener: gets the frames.
+        listener: receives the frames.
         transport: asyncio's.
         max_frame: the largest frame that is accepted after hello, in bytes.
 
     Attributes:
-        received: the bytes that have come.
+        received: the bytes that have arrived.
     """
 
     __slots__ = ("_broken", "_guard", "_inner", "_listener", "_max_frame", "_transport", "received")
@@ -185,7 +184,7 @@ class Gate(asyncio.Protocol):
 
 
 def begin(transport: asyncio.Transport, key: str, max_frame: int, listener: Gated, headers: dict[str, str]) -> None:
-    """Let picows answer an upgrade request and carry what comes, at first through a gate."""
+    """Let picows answer an upgrade request and carry the connection, through a gate at first."""
     protocol = WSProtocol(
         host_port=None,
         ws_path=None,
@@ -211,7 +210,7 @@ def begin(transport: asyncio.Transport, key: str, max_frame: int, listener: Gate
 
 
 def forget_handshake(transport: WSTransport) -> None:
-    """Let go of the headers of request and answer, which picows would keep as long as the connection."""
+    """Drop the headers of request and response, which picows would keep as long as the connection."""
     for part in (transport.request, transport.response):
         part.headers.clear()
 
@@ -225,7 +224,7 @@ def progress(transport: asyncio.Transport) -> int:
 
 
 def _head(key: str) -> bytes:
-    """The head of an upgrade request, as far as picows needs it. What the client sent has been judged before."""
+    """The head of an upgrade request, as far as picows needs it. What the client sent has been checked before."""
     return (
         "GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         f"Sec-WebSocket-Key: {key}\r\n\r\n"
@@ -233,8 +232,8 @@ def _head(key: str) -> bytes:
 
 
 def _feed(protocol: Any, data: bytes) -> None:
-    """Hand over `data` in pieces that fill half of the room. The buffer, which the connection keeps, grows so with the
-    frame that has not come as a whole, and not with the number of frames that came together."""
+    """Pass on `data` in pieces that fill half of the buffer. The buffer is kept by the connection, and this way it
+    grows with the size of an incomplete frame instead of the number of frames that arrived together."""
     left = memoryview(data)
     while left:
         buffer: memoryview = protocol.get_buffer(len(left))

@@ -1,4 +1,4 @@
-"""Sending over picows: messages are cut into slices, gathered and compressed."""
+"""Sending over picows: messages are sliced, joined and compressed."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _TEXT, _BINARY, _CLOSE = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CLOSE
 
 
 class Sending(Writing):
-    """The way out of a connection (session.ports.Transport).
+    """The sending half of a connection (session.ports.Transport).
 
-    Small frames go straight to the socket, or, while frames that arrived together are being received, into one write
-    after the last of them. Large ones are cut into slices; see Writing.
+    Small frames are written to the socket at once or, while frames that arrived together are being handled, in one
+    write after the last of them. Large ones are sliced; see Writing.
 
     Args:
         bits: the window bits of permessage-deflate; 0 if it was not negotiated.
@@ -85,7 +85,8 @@ class Sending(Writing):
             self._pump()
 
     def _queue_parts(self, kind: WSMsgType, parts: tuple[Buffer, ...], size: int, compressed: bool = False) -> None:
-        """Cut a frame into what is written at a time. Small parts, such as chunk headers, go with what is before."""
+        """Slice a frame into what is written at a time. Small parts, such as chunk headers, are joined to the previous
+        slice."""
         slices = self._slices
         if size >= WHOLE and not self._lifted:
             self._lifted = True
@@ -132,7 +133,7 @@ class Sending(Writing):
             self._queue_parts(kind, frame.parts, frame.size)
 
     def _queue_held(self, item: Frame | bytes) -> None:
-        """Queue what was handed over while a frame was compressed: a frame, or the payload of the close frame."""
+        """Queue what was sent while a frame was being compressed: a frame, or the payload of the close frame."""
         if isinstance(item, Frame):
             self._queue(item)
         elif self._held is not None:

@@ -1,4 +1,4 @@
-"""What a WebSocket of picows's writes: slices of its frames, as far as the kernel takes them."""
+"""What picows's WebSockets write: slices of frames, as much as the kernel accepts."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ GATHER = 64 * 1024
 
 
 class Writing(WSListener):
-    """Gives slices to the kernel until it takes no more, and goes on when it does. While one waits, the connection is
-    not writable and frames stay in the session's queue, where a newer one may take their place."""
+    """Writes slices to the kernel until it accepts no more, and continues when it does. While one is waiting, the
+    connection is not writable and frames stay in the session's queue, where newer ones may replace them."""
 
     __slots__ = (
         "_descriptor", "_ending", "_held", "_lifted", "_paused", "_pong", "_session", "_slices", "_transport",
@@ -52,13 +52,13 @@ class Writing(WSListener):
         self._session: FrameReceiver
 
     def pause_writing(self) -> None:
-        """The transport waits, in the place of whoever watched."""
+        """The transport has data waiting, and has replaced our watcher."""
         self._unwatch = None
         self._paused = True
         self.writable = False
 
     def resume_writing(self) -> None:
-        """The transport has written what it had. It forgets whoever watches then, once this has returned."""
+        """The transport has written its data. It removes the watcher after this has returned."""
         if self._transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             # The peer has reset the connection. asyncio ends one twice in which a write fails while it resumes writing.
             self._slices.clear()
@@ -84,7 +84,7 @@ class Writing(WSListener):
             limit_unsent(self._transport, limit)
 
     def _pump(self) -> None:
-        """Give slices to the kernel or the transport until one has to wait."""
+        """Write slices to the kernel or the transport until one has to wait."""
         slices = self._slices
         if len(slices) > 1 and sum(map(len, slices)) <= GATHER:
             slices[:] = (b"".join(slices),)
@@ -111,9 +111,9 @@ class Writing(WSListener):
         self.writable = not (slices or self._paused or self._held is not None)
 
     def _write_through(self) -> bool:
-        """Give large slices to the kernel without the transport, which would copy what that does not take. Whether all
-        have gone out, or the event loop tells when more can; if not, they begin with a part that the transport is to
-        wait with."""
+        """Write large slices to the kernel, bypassing the transport, which would copy what the kernel does not accept.
+        Returns whether all were written, or the event loop watches for room. If not, the first slice is to be given to
+        the transport, to wait with."""
         slices, transport = self._slices, self._transport
         if self._descriptor is None:
             secure = transport.get_extra_info("ssl_object") is not None or not hasattr(os, "writev")
@@ -129,8 +129,8 @@ class Writing(WSListener):
         return False
 
     def _offer(self, descriptor: int) -> int:
-        """Offer slices to the kernel until it takes no more: how much of the last it left. 0 where all have gone out,
-        and where the connection has ended, which the transport finds out."""
+        """Offer slices to the kernel until it accepts no more. Returns how much of the last one is left; 0 if
+        everything was written, or the connection has ended, which the transport will notice."""
         slices = self._slices
         while slices:
             offered = slices[:MAX_PIECES]
@@ -148,7 +148,7 @@ class Writing(WSListener):
         return 0
 
     def _watch(self) -> bool:
-        """Let the event loop tell when the kernel takes more; False where that is left to the transport."""
+        """Let the event loop watch for room in the kernel; False if that is left to the transport."""
         if self._unwatch is None and self._watchable and self._descriptor is not None:
             self._unwatch = watch_room(asyncio.get_running_loop(), self._descriptor, self._has_room)
         self._paused = self._unwatch is not None
@@ -160,14 +160,14 @@ class Writing(WSListener):
             unwatch()
 
     def _has_room(self) -> None:
-        """The kernel takes more."""
+        """The kernel accepts more."""
         if not self._transport.is_closing():
             self._resume()
         if not self._slices or self._transport.is_closing():
             self._stop_watching()
 
     def _took(self, taken: int) -> None:
-        """The first `taken` bytes have gone out."""
+        """The first `taken` bytes were written."""
         slices = self._slices
         while taken:
             piece = slices[0]
@@ -178,7 +178,7 @@ class Writing(WSListener):
             slices.pop(0)
 
     def _gather(self, piece: Buffer) -> bytes:
-        """`piece` and what is small after it, to be written together."""
+        """Join `piece` and the small slices after it, to be written together."""
         pieces, size = [piece], len(piece)
         while self._slices and size < GATHER and len(self._slices[0]) <= SMALL:
             pieces.append(self._slices.pop(0))

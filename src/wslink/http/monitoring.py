@@ -1,4 +1,4 @@
-"""Access to `/metrics` of servers, launchers and relays."""
+"""The monitoring endpoints of servers, launchers and relays, and who may read them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from collections.abc import Mapping
 
 from wslink.hosts import is_loopback
 
-METRICS = "/metrics"
+HEALTH, METRICS = "/health", "/metrics"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-"""Of Prometheus's text format."""
+"""The content type of Prometheus's text format."""
 PROXIED = ("X-Forwarded-For", "Forwarded", "X-Forwarded-Host", "X-Real-IP")
-"""Headers by which a proxy tells that it speaks for somebody else."""
+"""Headers that show that a proxy forwarded the request."""
 
 
 def is_local_program(headers: Mapping[str, str], remote: str | None) -> bool:
-    """Whether a request is of a program of this machine that no proxy speaks for, and of no page."""
+    """Whether a request comes directly from a program on this machine: through no proxy, and not from a web page."""
     from yarl import URL
 
     try:
-        # A page in a browser of this machine asks by a name; one that was made to resolve to it is not a loopback name.
+        # A page in a browser on this machine may have had its own host name resolve to 127.0.0.1 (DNS rebinding).
+        # The Host header then shows that name, which is not a loopback name.
         named = URL.build(scheme="http", authority=headers.get("Host", "")).host or ""
     except ValueError:
         return False

@@ -1,25 +1,25 @@
-"""Calls that were cancelled while the frames that hold them wait to be taken (CAN-2)."""
+"""Calls that were cancelled while their frames wait to be handled (CAN-2)."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 
 
-class Withdrawn:
-    """Their ids. The frames of one client that wait are numbered from 0 on, in the order in which they are taken."""
+class CancelledCalls:
+    """The ids of these calls. A client's waiting frames are numbered from 0 in the order in which they are handled."""
 
     __slots__ = ("_until",)
 
     def __init__(self) -> None:
-        # Ascending. Of a dict, the first is found the later the more have been taken out before it.
+        # Ascending. An OrderedDict, because finding the first key of a dict slows down with the number of deleted ones.
         self._until: OrderedDict[str, int] = OrderedDict()
 
     def __bool__(self) -> bool:
         return bool(self._until)
 
     def add(self, id_: str, taken: int, waiting: int) -> None:
-        """The call `id_` is cancelled. It is in one of `waiting` frames if in any, of which there are as many as there
-        can be calls that were cancelled."""
+        """Record that the call `id_` was cancelled. It is in one of the `waiting` frames if in any; no more ids than
+        that are kept."""
         self._until.pop(id_, None)
         self._prune(taken)
         if len(self._until) < waiting:
@@ -31,10 +31,10 @@ class Withdrawn:
         return self._until.pop(id_, None) is not None
 
     def clear(self) -> None:
-        """No frame waits any more."""
+        """No frames are waiting any more."""
         self._until.clear()
 
     def _prune(self, taken: int) -> None:
-        """Forget those that were in none of the frames that were taken."""
+        """Forget the ids that were in none of the frames handled so far."""
         while self._until and self._until[first := next(iter(self._until))] <= taken:
             del self._until[first]

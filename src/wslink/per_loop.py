@@ -1,0 +1,31 @@
+"""Objects that all users of an event loop share."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import weakref
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def per_loop(make: Callable[P, T]) -> Callable[P, T]:
+    """`functools.cache` for each event loop: call `make` once per running event loop and set of arguments.
+
+    The results are dropped with their event loop.
+    """
+    caches: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
+
+    @functools.wraps(make)
+    def cached(*args: P.args, **kwargs: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        cache: Any = caches.get(loop)
+        if cache is None:
+            cache = caches[loop] = functools.cache(make)
+        found: T = cache(*args, **kwargs)
+        return found
+
+    return cached
