@@ -201,15 +201,8 @@ class PicowsConnection(Sending):
             reason = too_large(self._options.limits, self.admitted)
         self._session.close(code, reason)
 
-    @property
-    def chunked(self) -> bool:
-        return self._session.chunked
-
     def announce(self, size: int) -> None:
         self._parts.announced = size
-
-    def uncount(self, size: int) -> None:
-        self._session.uncount(size)
 
     @property
     def max_size(self) -> int:
