@@ -10,7 +10,8 @@ import logging
 import threading
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+
+import msgspec
 
 from wslink.errors import RAISED, RESULT_SERIALIZE_ERROR, MethodError, NotSerializable
 from wslink.rpc.call import Call, Executor, current_call
@@ -30,7 +31,7 @@ UNDELIVERED = 4
 _DONE = object()
 
 
-class Serving(NamedTuple):
+class Serving(msgspec.Struct, frozen=True):
     """The streams of a call that is being served, and what its method needs to run (`Call.streams`)."""
 
     streams: CallStreams
