@@ -54,7 +54,7 @@ export async function openWebSocket(url: string, chosen: WebSocketConstructor | 
     });
     // A browser gives no reason here, on purpose; implementations for Node do, and that of Node 22 ends with an error, without a close.
     const failed = ({ message, code = 1006, reason = "" }: WebSocketEvent): void => {
-      reject(new ConnectionError(`cannot connect to ${name}${message ? ` (${message})` : ": is it running? Its log says what it refuses"}`, code, reason));
+      reject(new ConnectionError(`cannot connect to ${name}${message ? ` (${message})` : ""}`, code, reason));
     };
     socket.addEventListener("error", failed);
     socket.addEventListener("close", failed);
