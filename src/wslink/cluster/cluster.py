@@ -45,8 +45,7 @@ class Cluster:
         target: see cluster.brokers.connect.
 
     Attributes:
-        peers: the other workers.
-        moves: the moves of sessions between workers.
+        peers, moves: the other workers, and the moves of sessions between workers.
         lost: the number of other workers' publications that were lost (docs/scale.md).
     """
 
