@@ -16,7 +16,8 @@ from wslink.websocket import ServerProtocol
 @pytest.mark.parametrize(
     "odd",
     [{"timeout": None}, {"timeout": float("inf")}, {"timeout": float("nan")}, {"timeout": "5"}, {"host": None},
-     {"authKey": 12345}, {"authKey": ["a"]}, {"authKey": b"a"}, {"authKey": {}}, {"content": None}, {"ssl": None}],
+     {"fsEndpoints": "data="}, {"authKey": 12345}, {"authKey": ["a"]}, {"authKey": b"a"}, {"authKey": {}},
+     {"content": None}, {"ssl": None}],
 )  # fmt: skip
 async def test_the_server_starts_and_takes_connections(odd: dict[str, Any]) -> None:
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -31,6 +32,8 @@ async def test_the_server_starts_and_takes_connections(odd: dict[str, Any]) -> N
     async with aiohttp.ClientSession() as http:
         async with http.get(f"http://127.0.0.1:{port.result()}/ws") as response:
             assert response.status == 426
+        async with http.get(f"http://127.0.0.1:{port.result()}/data/pyproject.toml") as response:
+            assert response.status == 404
         async with http.ws_connect(f"http://127.0.0.1:{port.result()}/ws") as socket:
             await socket.send_str('{"wslink": "1.0", "id": "system:c0:0", "method": "wslink.hello", "args": [{}]}')
             assert "Authentication failed" in await socket.receive_str()

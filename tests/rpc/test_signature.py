@@ -173,7 +173,8 @@ class Port:
     def __init__(self) -> None:
         self.credits: list[Any] = []
 
-    def send_item(self, items: Any, lane: int | None) -> None: ...
+    def encoded_item(self, items: Any) -> Any: ...
+    def send_item(self, items: Any, lane: int | None, encoded: Any = None) -> None: ...
     def send_credit(self, items: Any) -> None:
         self.credits.append(items)
 

@@ -20,8 +20,11 @@ class Port:
         self.has_room = True
         self.waited = 0
 
-    def send_item(self, items: Any, lane: int | None) -> None:
-        self.sent.append((items, lane))
+    def encoded_item(self, items: Any) -> Any:
+        return items
+
+    def send_item(self, items: Any, lane: int | None, encoded: Any = None) -> None:
+        self.sent.append((encoded or items, lane))
 
     def send_credit(self, items: Any) -> None:
         self.sent.append(items)

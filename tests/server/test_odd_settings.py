@@ -188,3 +188,9 @@ def test_a_certificate_is_made_for_whatever_is_listened_on(host: str) -> None:
 async def test_a_directory_that_cannot_be(app: App, content: str) -> None:
     with pytest.raises(UsageError, match="is not a directory"):
         await app.serve(port=0, content=content)
+
+
+async def test_an_empty_name_is_not_the_working_directory(app: App) -> None:
+    """As a variable that is not set leaves one: `--fs-endpoints data=$DATA`."""
+    with pytest.raises(UsageError, match="static files: '' is not a directory"):
+        await app.serve(port=0, fs_endpoints="data=")

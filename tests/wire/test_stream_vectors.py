@@ -81,7 +81,10 @@ class Credits:
     def __init__(self) -> None:
         self.credits: list[Any] = []
 
-    def send_item(self, items: Sequence[Any], lane: int | None) -> None:
+    def encoded_item(self, items: Sequence[Any]) -> Any:
+        raise NotImplementedError
+
+    def send_item(self, items: Sequence[Any], lane: int | None, encoded: Any = None) -> None:
         raise NotImplementedError
 
     def send_credit(self, items: Sequence[Any]) -> None:

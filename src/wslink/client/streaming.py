@@ -15,6 +15,7 @@ from wslink.rpc.streaming import feed
 from wslink.rpc.streams import Inlet, Outlet, Streams
 from wslink.wire import messages as wire
 from wslink.wire.extensions import pack_extension, stream_key
+from wslink.wire.frames import Message
 from wslink.wire.limits import Limits
 from wslink.wire.show import shown
 from wslink.wire.v2_msgpack import NO_OPTIONS, Option
@@ -41,8 +42,11 @@ class StreamingCalls(Calls):
 
     # What its streams send to
 
-    def send_item(self, items: Sequence[Value], lane: int | None) -> None:
-        self.outbox.post(self._encoder.extension(items, self.welcome.max_frame))
+    def encoded_item(self, items: Sequence[Value]) -> Message:
+        return self._encoder.extension(items, self.welcome.max_frame)
+
+    def send_item(self, items: Sequence[Value], lane: int | None, encoded: Message | None = None) -> None:
+        self.outbox.post(self.encoded_item(items) if encoded is None else encoded)
 
     def send_credit(self, items: Sequence[Value]) -> None:
         self.outbox.notify(pack_extension(items))

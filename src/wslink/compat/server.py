@@ -179,7 +179,7 @@ def _static(options: Any) -> dict[str, str]:
     static = {"/": content} if content else {}
     for pair in (getattr(options, "fsEndpoints", "") or "").split("|"):
         route, separator, directory = pair.partition("=")
-        if separator:
+        if separator and directory:  # which a variable that is not set leaves empty
             static[route] = directory
     return static
 

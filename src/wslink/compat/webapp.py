@@ -191,6 +191,8 @@ class WebAppServer(AbstractWebApp):
 def _directory(name: str) -> Path:
     """A directory, wherever the process goes later. Raises ValueError, as aiohttp, if there is none."""
     try:
+        if not str(name):
+            raise FileNotFoundError
         directory = Path(name).expanduser().resolve(strict=True)
     except FileNotFoundError as error:
         raise ValueError(f"'{name}' does not exist") from error

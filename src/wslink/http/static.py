@@ -29,7 +29,7 @@ class StaticFiles:
     def __init__(self, root: str | Path, headers: dict[str, str] | None = None, follow_symlinks: bool = False) -> None:
         try:
             self._root = Path(root).resolve()
-            exists = self._root.is_dir()
+            exists = root != "" and self._root.is_dir()  # of a variable that is not set: not the working directory
         except (OSError, ValueError):  # not a valid name
             exists = False
         if not exists:

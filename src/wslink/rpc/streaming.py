@@ -191,8 +191,9 @@ def brought(args: Sequence[Value], kwargs: Mapping[str, Value]) -> tuple[list[Va
 
 
 async def _here(function: Callable[[], Value]) -> Value:
-    await asyncio.sleep(0)
-    return function()
+    result = function()
+    await asyncio.sleep(0)  # others have their turn, and so has what it has handed to the event loop
+    return result
 
 
 class _Steps:
@@ -250,9 +251,13 @@ class _Steps:
                 if value is _DONE:
                     self._done = True
                     break
+                # It may go on with the same object: a list, or the buffer that each picture is rendered into.
+                item = self._outlet.encoded(value, self._made)
                 self._made += 1
                 room -= 1
-                self._loop.call_soon_threadsafe(self._deliver, value)
+                self._loop.call_soon_threadsafe(self._deliver, item)
+        except NotSerializable as error:
+            self._unsendable = error
         except BaseException as error:
             self._done, self._error = True, error
         finally:
@@ -264,14 +269,10 @@ class _Steps:
     def _is_near(self) -> bool:
         return self._made - self._outlet.sent < UNDELIVERED
 
-    def _deliver(self, value: Value) -> None:
-        if self._unsendable is not None or self._stopped:
-            return
-        self._ordering.release()
-        try:
-            self._outlet.send(value)
-        except NotSerializable as error:
-            self._unsendable = error
+    def _deliver(self, item: Value) -> None:
+        if not self._stopped:
+            self._ordering.release()
+            self._outlet.send_encoded(item)
 
     def _close(self) -> None:
         self._done = True

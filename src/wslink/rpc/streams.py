@@ -24,7 +24,10 @@ MAX_WINDOW = 64
 class Port(Protocol):
     """The end of a connection that carries streams."""
 
-    def send_item(self, items: Sequence[Value], lane: int | None) -> None:
+    def encoded_item(self, items: Sequence[Value]) -> Value:
+        """A message of a stream, encoded now, for `send_item`. From any thread. Raises NotSerializable."""
+
+    def send_item(self, items: Sequence[Value], lane: int | None, encoded: Value = None) -> None:
         """Send a message of a stream, after those of its call. Raises NotSerializable."""
 
     def send_credit(self, items: Sequence[Value]) -> None:
@@ -106,10 +109,24 @@ class Outlet:
         """Send the next item. Raises NotSerializable."""
         if self.check is not None:
             self.check(value)
-        id_, key = self._address
-        items = (ITEM, id_, self.sent, value) if key is None else (ITEM, id_, self.sent, value, key)
-        self._port.send_item(items, self._lane)
+        self._port.send_item(self._item(value, self.sent), self._lane)
         self.sent += 1
+
+    def encoded(self, value: Value, number: int) -> Value:
+        """The item of that number as `send_encoded` takes it: its maker may change it afterwards. From any thread.
+        Raises NotSerializable."""
+        if self.check is not None:
+            self.check(value)
+        return self._port.encoded_item(self._item(value, number))
+
+    def send_encoded(self, encoded: Value) -> None:
+        """Send the next item."""
+        self._port.send_item(self._item(None, self.sent), self._lane, encoded)
+        self.sent += 1
+
+    def _item(self, value: Value, number: int) -> Sequence[Value]:
+        id_, key = self._address
+        return (ITEM, id_, number, value) if key is None else (ITEM, id_, number, value, key)
 
     def end(self, error: dict[str, Value] | None = None) -> None:
         """Send that an argument has ended (STR-4)."""

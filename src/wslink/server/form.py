@@ -142,11 +142,14 @@ class Answer:
     async def room_again(self) -> None:
         """Returns at once: there is always room."""
 
-    def send_item(self, items: Sequence[Value], lane: int | None) -> None:
+    def encoded_item(self, items: Sequence[Value]) -> str:
         try:
-            self._told.put_nowait({"item": whole(items[3])})
+            return whole(items[3])
         except (TypeError, ValueError, RecursionError) as error:
             raise NotSerializable(f"it cannot be shown: {error}") from error
+
+    def send_item(self, items: Sequence[Value], lane: int | None, encoded: str | None = None) -> None:
+        self._told.put_nowait({"item": self.encoded_item(items) if encoded is None else encoded})
 
     def send_credit(self, items: Sequence[Value]) -> None:
         """Does nothing: the form reads no stream."""

@@ -11,6 +11,7 @@ from wslink.session.notices import MAX_UNREAD
 from wslink.session.ports import Transport
 from wslink.wire.codec import Decoder
 from wslink.wire.extensions import ITEM, pack_extension
+from wslink.wire.frames import Message
 from wslink.wire.v2_msgpack import V2Decoder, V2Encoder
 from wslink.wire.value import Value
 
@@ -37,11 +38,15 @@ class Streaming(Cancellable):
         calls wait for items from the client (TURN-2)."""
         return self._dispatcher.full and (self.streams is None or not self.streams.reading)
 
-    def send_item(self, items: Sequence[Value], lane: int | None) -> None:
-        """Send a message of a stream, after the waiting messages of its call. Raises NotSerializable."""
+    def encoded_item(self, items: Sequence[Value]) -> Message:
+        """A message of a stream. From any thread. Raises NotSerializable."""
         encoder = self.encoder
         assert isinstance(encoder, V2Encoder)
-        message = encoder.extension(items, self._max_frame)
+        return encoder.extension(items, self._max_frame)
+
+    def send_item(self, items: Sequence[Value], lane: int | None, encoded: Message | None = None) -> None:
+        """Send a message of a stream, after the waiting messages of its call. Raises NotSerializable."""
+        message = self.encoded_item(items) if encoded is None else encoded
         if items[0] == ITEM and len(items) == 4:  # of a result
             for notify in self._owner.observers.streamed:
                 notify(self, items[1], message)
