@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 import sys
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -54,6 +56,25 @@ async def test_messages_of_another_thread_are_taken_on_the_loops(www: Path, monk
         thread.join()
         assert (await page.messages.get())[0] == {"view": "v", "connection": 1, "kind": "opened"}
         assert (await page.messages.get())[0]["status"] == 404
+
+
+async def test_a_page_that_asks_for_a_sign_of_life_gets_one(www: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(monkeypatch) as comms:
+        show(App(), www)
+        (page,) = comms
+        page.from_page({"kind": "ping", "view": "v"})
+        assert await asyncio.wait_for(page.messages.get(), 5) == ({"kind": "pong", "view": "v"}, [])
+
+
+async def test_a_sentence_stands_where_no_page_can_be(www: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a notebook that is opened with what was saved, converted, or on a site that shows notebooks."""
+    shown: list[Any] = []
+    monkeypatch.setattr("wslink.notebook.widget.display", shown.append)
+    with running(monkeypatch):
+        show(App(), www)
+    data, _ = shown[0]._repr_mimebundle_()
+    assert data["text/plain"] == "A page of wslink, which is here while its kernel runs. Run this cell to see it."
+    assert "application/vnd.jupyter.widget-view+json" in data
 
 
 async def test_what_cannot_be_shown_is_said(www: Path, monkeypatch: pytest.MonkeyPatch) -> None:

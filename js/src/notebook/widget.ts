@@ -1,5 +1,6 @@
 // The module that anywidget loads in the notebook's page: it shows a frame, and passes messages on between that and the kernel.
 import type { Message, Parcel } from "./messages.js";
+import { Watch } from "./watch.js";
 
 /** The part of anywidget's model that is used here. */
 interface Model {
@@ -17,6 +18,7 @@ declare const FRAME_SCRIPT: string;
  */
 const SANDBOX = "allow-scripts allow-forms allow-popups allow-downloads allow-modals allow-pointer-lock";
 const GONE = "The kernel of this page has ended. Run the cell again.";
+const SILENT = "The kernel does not answer: it is busy with another cell, out of reach, or has ended. If it has ended, run the cell again.";
 
 /** The frame of one place that shows the widget, and who it is to the kernel: another with each page that is loaded there. */
 class View {
@@ -24,6 +26,11 @@ class View {
   readonly #notice = document.createElement("div");
   #id = "";
   #port: MessagePort | undefined;
+  #gone = false;
+  readonly #watch = new Watch(
+    () => this.#send({ kind: "ping" }),
+    (silent) => this.#say(silent ? SILENT : ""),
+  );
 
   constructor(
     readonly model: Model,
@@ -36,15 +43,18 @@ class View {
     this.#notice.style.cssText = "position: absolute; inset: 0 0 auto; padding: 4px 8px; font: 13px sans-serif; color: #3d2c00; background: #ffe9a8";
     this.#notice.setAttribute("role", "status");
     this.#notice.hidden = true;
-    this.#notice.textContent = GONE;
     el.style.position = "relative";
     el.append(this.#frame, this.#notice);
     addEventListener("message", this.#ready);
     model.on("msg:custom", this.#fromKernel);
     for (const event of ["comm_live_update", "comm:close", "destroy"]) model.on(event, this.#lost);
+    addEventListener("pagehide", this.#hidden);
+    this.#watch.start();
   }
 
   close(): void {
+    this.#watch.stop();
+    removeEventListener("pagehide", this.#hidden);
     removeEventListener("message", this.#ready);
     this.model.off("msg:custom", this.#fromKernel);
     for (const event of ["comm_live_update", "comm:close", "destroy"]) this.model.off(event, this.#lost);
@@ -61,6 +71,7 @@ class View {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     port1.onmessage = ({ data: { content, buffers } }: MessageEvent<Parcel>) => this.#send(content, buffers);
+    if (!this.#gone) this.#watch.start();
     this.#frame.contentWindow?.postMessage("wslink-notebook", "*", [port2]);
   };
 
@@ -78,8 +89,19 @@ class View {
     this.#id = "";
   }
 
+  /** The notebook's page ends, unless the browser keeps it for a return. */
+  readonly #hidden = ({ persisted }: PageTransitionEvent): void => {
+    if (!persisted) this.#leave();
+  };
+
+  #say(text: string): void {
+    this.#notice.textContent = text;
+    this.#notice.hidden = text === "";
+  }
+
   readonly #fromKernel = (content: Message, buffers: DataView[] = []): void => {
     if (content.view !== this.#id || !this.#id) return;
+    this.#watch.heard();
     if (content.kind === "ping") this.#send({ kind: "pong", ...(content.connection !== undefined && { connection: content.connection }) });
     else this.#toFrame(content, buffers.map(copied));
   };
@@ -90,7 +112,9 @@ class View {
 
   /** The kernel is another, or none. */
   readonly #lost = (): void => {
-    this.#notice.hidden = false;
+    this.#gone = true;
+    this.#watch.stop();
+    this.#say(GONE);
     this.#toFrame({ kind: "gone" }, []);
   };
 }

@@ -23,6 +23,15 @@ MAX_FILE = 64 * 1024 * 1024
 """Bytes of a file of the page, beyond which it is refused: it goes over the kernel's channel as one message."""
 OWN = "wslink/"
 """The path below which a server has the JavaScript client."""
+INSTEAD = "A page of wslink, which is here while its kernel runs. Run this cell to see it."
+"""What stands where no page can be: in a notebook that is opened again, printed or converted."""
+
+
+class PageWidget(anywidget.AnyWidget):
+    """A widget that is described by a sentence for readers, where front ends show that."""
+
+    def __repr__(self) -> str:
+        return INSTEAD
 
 
 class Page:
@@ -41,7 +50,7 @@ class Page:
         self._client = ClientFiles(CLIENT)
         self._endpoint = app.over_comm(self._send)
         layout = {"height": f"{height}px", "width": "100%"}
-        self._widget: Any = anywidget.AnyWidget(_esm=SCRIPT.read_text(), layout=layout)
+        self._widget: Any = PageWidget(_esm=SCRIPT.read_text(), layout=layout)
         self._widget.on_msg(self._received)
 
     def display(self) -> None:
@@ -58,8 +67,11 @@ class Page:
     def _take(self, content: Mapping[str, Any], buffers: Sequence[Buffer]) -> None:
         if not isinstance(content, Mapping):
             return
-        if content.get("kind") == "get":
-            self._send(*self._file(content.get("view"), content.get("request"), str(content.get("path", ""))))
+        kind, view = content.get("kind"), content.get("view")
+        if kind == "get":
+            self._send(*self._file(view, content.get("request"), str(content.get("path", ""))))
+        elif kind == "ping":
+            self._send({"kind": "pong", "view": view}, [])
         else:
             self._endpoint.take(content, buffers)
 

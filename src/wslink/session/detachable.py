@@ -135,7 +135,7 @@ class Detachable(Refusals):
         resumption = self.resumption
         if resumption is None:
             return False
-        room = self._owner.limits.max_resume - resumption.size - self.queue.waiting
+        room = self._owner.backlog.kept_share - resumption.size - self.queue.waiting
         if resumption.begun > room:
             resumption.take_beginnings()
         if room < 0:

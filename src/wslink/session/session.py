@@ -243,6 +243,7 @@ class Session(Moving):
         session.take_up(self._transport, self._decoder, self._opening)
         for frame in held:
             session.receive(*frame)
+        self.let_go()
 
     def expect_hello(self) -> None:
         """Give the client `hello_timeout` seconds for a successful hello (LIM-8)."""
@@ -272,8 +273,7 @@ class Session(Moving):
             return
         self.advance(Event.ENDED)
         self._expect_no_hello()
-        if self._pace is not None:
-            self._pace.stop()
+        self.give_up_held()
         if not stops:  # a stopping server lets calls finish
             self._dispatcher.leave()
         self._settle(self._sender.clear())
@@ -283,6 +283,7 @@ class Session(Moving):
         if self.calls is not None:
             self.calls.end()
         self._owner.farewell(self)
+        self.let_go()
 
     def _expect_no_hello(self) -> None:
         if self._deadline is not None:

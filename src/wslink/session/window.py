@@ -110,6 +110,7 @@ class DeliveryWindow:
 
     def end(self) -> None:
         """The subscription has ended: nothing has to wait for the window any more."""
+        self.on_open = None
         self.size = NO_WINDOW
         self.resting = False
         self.interval = 0.0

@@ -9,6 +9,7 @@ from time import monotonic
 from picows import WSFrame, WSMsgType, WSTransport
 
 from wslink.session.identity import Opening
+from wslink.session.nowhere import Departed
 from wslink.session.stall import Progress
 from wslink.session.state import State
 from wslink.transport import deflate, framing, tcp
@@ -153,6 +154,8 @@ class PicowsConnection(Sending):
             self._close_timer.cancel()
         self._session.closed(self._asked)
         self._options.ended(self)
+        self._session = Departed(self._session.client_id)
+        del self._parts, self._heartbeat  # they refer to this, and nothing comes any more
 
     # session.ports.Transport
 
