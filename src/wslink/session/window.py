@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from wslink.session.bursts import keep_shortest
 
@@ -19,7 +20,7 @@ MEMORY = 30.0
 """Seconds for which the shortest time from sending to settling counts."""
 
 
-class Settled(NamedTuple):
+class Settled(msgspec.Struct, frozen=True):
     """A publication that the page has handled.
 
     Attributes:
@@ -35,7 +36,7 @@ class Settled(NamedTuple):
     label: object
 
 
-class _Sent(NamedTuple):
+class _Sent(msgspec.Struct, frozen=True):
     time: float
     published: float
     size: int
