@@ -8,7 +8,8 @@ import pytest
 
 from tests.hub.test_kept import backlog, small
 from wslink.hub import backlog as counting
-from wslink.hub.backlog import FORGET_EVERY, LEAST_SHARE, Backlog
+from wslink.hub.backlog import FORGET_EVERY, Backlog
+from wslink.hub.shares import LEAST_SHARE
 from wslink.session.entries import Entry
 from wslink.session.send_queue import OVERHEAD, SendQueue
 from wslink.wire.limits import Limits

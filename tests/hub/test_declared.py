@@ -11,7 +11,7 @@ import pytest
 
 from wslink import App, Limits, NotAuthorized, UsageError
 from wslink.hub.authorization import Authorization, Narrowed
-from wslink.hub.filters import compile_filter
+from wslink.hub.filters import compile_filter, define
 from wslink.hub.groups import Groups
 from wslink.hub.publishing import slot_of
 from wslink.hub.quality import QualityController
@@ -224,12 +224,12 @@ def test_a_filter_of_the_applications_is_compiled_once() -> None:
 
 def narrowed(own: Any, given: Any) -> Narrowed:
     limits = Limits()
-    return Narrowed(own, compile_filter(own, limits)).within(given, compile_filter(given, limits))
+    return Narrowed(define(own), compile_filter(own, limits)).within(given, compile_filter(given, limits))
 
 
 def test_both_filters_count() -> None:
     """AUTH-3."""
-    own = Narrowed({"a": 1}, lambda tags: True)
+    own = Narrowed(define({"a": 1}), lambda tags: True)
     assert own.within({}, lambda tags: False) is own
     assert own.within(None, lambda tags: False) is own
     for mine, given, definition in (
@@ -238,7 +238,7 @@ def test_both_filters_count() -> None:
         ({}, {"b": 1}, {"b": 1}),
     ):
         both = narrowed(mine, given)
-        assert both.definition == definition
+        assert both.definition.unpack() == definition
         for tags in ({"a": 1, "b": 1}, {"a": 1}, {"b": 1}, {}):
             together = compile_filter(mine, Limits())(tags) and compile_filter(given, Limits())(tags)
             assert both.matches(tags) is together

@@ -11,7 +11,7 @@ import numpy
 import pytest
 
 from wslink import InvalidParams, Limits, UsageError
-from wslink.hub.filters import check_tags, compile_filter
+from wslink.hub.filters import check_tags, compile_filter, define
 from wslink.hub.latest import key_in, parse_latest
 from wslink.hub.patterns import compile_pattern, is_pattern
 from wslink.hub.requested import parse_request, subscription_id
@@ -230,7 +230,13 @@ def test_what_is_wrong_with_a_request(changes: Any, why: str) -> None:
 def test_a_request_is_read() -> None:
     limits = Limits(max_filter_text=5)
     asked = parse_request(request(filter={"a": 1}, window=1024, max_rate=1000), limits)
-    assert (asked.id, asked.topic, asked.filter, asked.window, asked.max_rate) == (1, "a.b", {"a": 1}, 1024, 1000.0)
+    assert (asked.id, asked.topic, asked.filter.unpack(), asked.window, asked.max_rate) == (
+        1,
+        "a.b",
+        {"a": 1},
+        1024,
+        1000.0,
+    )
     assert (asked.covers, asked.matches({"a": 1}), asked.matches({"a": 2}), type(asked.max_rate)) == (
         None,
         True,
@@ -239,7 +245,7 @@ def test_a_request_is_read() -> None:
     )
     assert asked.request == {**request(), "filter": {"a": 1}, "window": 1024, "max_rate": 1000.0}
     bare = parse_request(request(subscription=2**32 - 1, window=1, max_rate=0.001), limits)
-    assert (bare.filter, bare.size, bare.window, bare.max_rate, bare.matches({})) == ({}, 0, 1, 0.001, True)
+    assert (bare.filter.unpack(), bare.size, bare.window, bare.max_rate, bare.matches({})) == ({}, 0, 1, 0.001, True)
     pattern = parse_request(request(topic="aaa.*"), limits)
     assert pattern.covers is not None
     assert (pattern.covers("aaa.b"), pattern.covers("aaa"), pattern.window) == (True, False, None)
@@ -275,3 +281,21 @@ def test_topics_whose_newest_publication_counts() -> None:
     assert key_in({"id": True}, "id") == ("bool", True)
     assert key_in({"id": [3]}, "id") == "[3]"
     assert [key_in(*given) for given in (({"id": 3}, ""), ({"id": 3}, "other"), ([3], "id"))] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        {},
+        {"a": [1, 2.5, True, "x"]},
+        {"or": [{"a": {"gte": 0}}, {"b": {"prefix": "\u00e9"}}]},
+        {"a": 2**70},
+        {"a": "\ud800"},
+    ],
+)
+def test_what_defines_a_filter_is_kept_whatever_it_holds(definition: dict[str, Any]) -> None:
+    kept = define(definition)
+    assert (bool(kept), kept.unpack(), [type(value) for value in kept.unpack().values()]) == (
+        bool(definition), definition, [type(value) for value in definition.values()],
+    )  # fmt: skip
+    assert kept.unpack() is not definition

@@ -30,7 +30,7 @@ def test_the_docs_list_every_limit_with_its_default() -> None:
     from wslink import Limits
 
     text = (DOCS / "protocol" / "limits.md").read_text().replace(",", "")
-    units = {n << 20: f"{n} MiB" for n in (1, 16, 32, 64, 256, 512, 1040)} | {1 << 30: "1 GiB", 2 << 30: "2 GiB"}
+    units = {n << 20: f"{n} MiB" for n in (1, 16, 32, 64, 128, 256, 512, 1040)} | {1 << 30: "1 GiB", 2 << 30: "2 GiB"}
     for limit in dataclasses.fields(Limits):
         assert f"`{limit.name}`" in text
         assert units.get(limit.default, f"{limit.default:g}" if limit.default < 1e5 else str(limit.default)) in text  # type: ignore[arg-type, operator]

@@ -20,9 +20,11 @@ class Member(Hashable, Protocol):
 
     id: int
     client_id: str
-    filter: dict[str, Any]
     active: bool
     session: SessionView
+
+    @property
+    def filter(self) -> dict[str, Any]: ...
 
     def matches(self, tags: Tags) -> bool: ...
 

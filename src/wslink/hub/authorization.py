@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from wslink.errors import RAISED, InvalidParams, NotAuthorized, PeerError, UsageError
-from wslink.hub.filters import Predicate, Tags, compile_filter, everything
+from wslink.hub.filters import Definition, Predicate, Tags, compile_filter, define, everything
 from wslink.rpc.call import Caller
 from wslink.wire.limits import Limits
 from wslink.wire.show import shown
@@ -31,18 +31,18 @@ class Narrowed:
 
     __slots__ = ("definition", "matches")
 
-    def __init__(self, definition: Mapping[str, Value], matches: Predicate) -> None:
-        self.definition: Mapping[str, Value] = definition
+    def __init__(self, definition: Definition, matches: Predicate) -> None:
+        self.definition: Definition = definition
         self.matches: Predicate = matches
 
     def within(self, given: Mapping[str, Value] | None, allowed: Predicate) -> Narrowed:
         """Return the combination of this filter and `given`, which `allowed` evaluates."""
         if not given:
             return self
-        mine, ours = self.matches, self.definition
+        mine, ours = self.matches, self.definition.unpack()
         apart = not (given.keys() & ours.keys())
         both: Mapping[str, Value] = {**ours, **given} if apart else {"and": [dict(given), dict(ours)]}
-        return Narrowed(both, _both(allowed, mine) if ours else allowed)
+        return Narrowed(define(both), _both(allowed, mine) if ours else allowed)
 
 
 def _both(one: Predicate, other: Predicate) -> Predicate:

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from time import monotonic
 
+from wslink.hub.publishers import Publishers
+from wslink.hub.shares import share
 from wslink.session.send_queue import OVERHEAD, Holder
 from wslink.wire.frames import Message
 from wslink.wire.limits import Limits
@@ -17,8 +19,9 @@ LARGE = 64 * 1024
 """The size from which buffers are counted once if messages share them, even if their envelopes differ."""
 COUNTED_EACH = 1024
 """Messages of fewer bytes count in every queue in which they wait: tracking them would cost as much as they do."""
-LEAST_SHARE = 256 * 1024
-"""Bytes that may wait for a client, whatever waits for others, before nothing further is accepted from it (LIM-6)."""
+LEAST_KEPT = 2 * 1024 * 1024
+"""Bytes that may be kept for a client's return, whatever is kept for others (RES-4): twice what it may receive before
+it acknowledges (RES-5)."""
 FORGET_TIME = 0.002
 """Seconds per turn of the event loop for releasing the messages of clients that have gone."""
 FORGET_EVERY = 64
@@ -31,19 +34,20 @@ class Backlog:
 
     Args:
         limits: returns the limits that apply: `max_server_backlog` for waiting bytes, `max_outbox` and
-            `max_server_outbox` above which nothing further is accepted from clients (LIM-6), and `max_begun` for partly
-            received messages (LIM-18). Beyond the latter, those kept longest are dropped, and their senders start them
-            again.
+            `max_server_outbox` above which nothing further is accepted from clients (LIM-6), `max_resume` and
+            `max_server_resume` for what is kept for the return of clients, and `max_begun` for partly received messages
+            (LIM-18). Beyond the latter, those kept longest are dropped, and their senders start them again.
         shed: called in the next turn of the event loop if too much is waiting.
 
     Attributes:
         bytes: the waiting bytes.
-        kept, queues: see session.send_queue.Ledger.
+        kept, keepers, queues, publishers: see session.send_queue.QueueLedger.
     """
 
     def __init__(self, limits: Callable[[], Limits], shed: Callable[[], None]) -> None:
         self.bytes: int = 0
         self.kept: int = 0
+        self.keepers: int = 0
         self.queues: int = 0
         self._limits = limits
         self._shed = shed
@@ -55,6 +59,7 @@ class Backlog:
         self._shedding = self._relieving = False
         self._begun = 0
         self._holders: dict[Holder, None] = {}
+        self.publishers: Publishers = Publishers(self, limits)
 
     @property
     def over(self) -> bool:
@@ -64,9 +69,12 @@ class Backlog:
     @property
     def share(self) -> int:
         limits = self._limits()
-        if self.bytes <= limits.max_server_outbox:
-            return limits.max_outbox
-        return min(limits.max_outbox, max(limits.max_server_outbox // max(self.queues, 1), LEAST_SHARE))
+        return share(self.bytes, self.queues, limits.max_outbox, limits.max_server_outbox)
+
+    @property
+    def kept_share(self) -> int:
+        limits, holders = self._limits(), max(self.keepers, self.queues)
+        return share(self.bytes + self.kept, holders, limits.max_resume, limits.max_server_resume, LEAST_KEPT)
 
     def add(self, message: Message) -> None:
         self.bytes += OVERHEAD
@@ -90,14 +98,16 @@ class Backlog:
         self.bytes -= OVERHEAD
         if message.size < COUNTED_EACH:
             self.bytes -= message.size
-            return
-        for key, size in _pieces(message):
-            queues = self._waiting[key] - 1
-            if queues:
-                self._waiting[key] = queues
-            else:
-                del self._waiting[key]
-                self.bytes -= size
+        else:
+            for key, size in _pieces(message):
+                queues = self._waiting[key] - 1
+                if queues:
+                    self._waiting[key] = queues
+                else:
+                    del self._waiting[key]
+                    self.bytes -= size
+        if self.publishers.any:
+            self.publishers.look()
 
     def forget(self, messages: Iterator[Message]) -> None:
         self._forgotten.append(messages)

@@ -9,10 +9,11 @@ from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence, Va
 from functools import partial
 from typing import Any, Protocol
 
-from wslink.errors import CLIENT_ERROR, CallError, UsageError
+from wslink.errors import CLIENT_ERROR, CallError, ClientGone, UsageError
 from wslink.rpc.pending import check_timeout
 from wslink.session.client_calls import OnProgress
 from wslink.session.identity import Identity
+from wslink.session.state import CLOSED
 from wslink.session.view import SessionView
 from wslink.wire.messages import DISCONNECTED
 
@@ -128,6 +129,8 @@ class Client:
         """
         _refuse(method, timeout, on_progress)
         calls = self._session.calls
+        if calls is None and self._session.state is CLOSED:
+            raise ClientGone(self.id)
         if calls is None:
             raise CallError(
                 CLIENT_ERROR, f"client {self.id} cannot be called: it did not announce the feature 'handle'"

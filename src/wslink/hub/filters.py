@@ -1,16 +1,18 @@
 """Filters of subscriptions (SUB-8 to SUB-11, SUB-15 to SUB-17): checked once, then evaluated against the tags of each
 publication.
 
-A condition is a tuple of strings and numbers, except for lists of values. There may be hundreds of thousands, and
-unlike functions, such tuples need not be tracked by the garbage collector.
+There may be hundreds of thousands of conditions, which the garbage collector need not track: they are tuples of strings
+and numbers, in predicates that it does not track, and the definition of a filter is kept as bytes.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 import operator
 from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
 
 from wslink.errors import InvalidParams, UsageError
 from wslink.hub.tag_index import kind
@@ -23,6 +25,9 @@ Tags = Mapping[str, Tag]
 Predicate = Callable[[Tags], bool]
 Condition = tuple[str, str, Value]
 """The name of a tag, a key of _TESTS, and the operand."""
+
+FEW = 8
+"""Values of a list that are compared one by one: the collector tracks each set and map."""
 
 _ORDERED: dict[str, Callable[[Value, Value], bool]] = {
     "gte": operator.ge,
@@ -98,7 +103,7 @@ class _Compiler:
             else:
                 checked = self._name(name)
                 conditions += [(checked, *test) for test in self._condition(name, condition)]
-        return functools.partial(_all, tuple(conditions), tuple(parts))
+        return _All(tuple(conditions), tuple(parts))
 
     def _combined(self, name: str, filters: Value, depth: int) -> Predicate:
         if depth > self._limits.max_filter_depth:
@@ -106,11 +111,11 @@ class _Compiler:
         if name == "not":
             if not isinstance(filters, Mapping):
                 raise InvalidParams(f"filter: not must be a filter, not {shown(filters)}")
-            return functools.partial(_none, self.compile(filters, depth))
+            return _Not(self.compile(filters, depth))
         if not isinstance(filters, (list, tuple)) or not filters:
             raise InvalidParams(f"filter: {name} must be a list of one or more filters, not {shown(filters)}")
         predicates = tuple(self.compile(one, depth) for one in filters)
-        return functools.partial(_all, (), predicates) if name == "and" else functools.partial(_any, predicates)
+        return _All((), predicates) if name == "and" else _Any(predicates)
 
     def _name(self, name: Value) -> str:
         if not isinstance(name, str):
@@ -143,11 +148,12 @@ class _Compiler:
             self._check_text(value)
         return value  # type: ignore[no-any-return]
 
-    def _one_of(self, name: str, values: Value) -> frozenset[Value]:
+    def _one_of(self, name: str, values: Value) -> tuple[Value, ...] | dict[Value, None]:
         limit = self._limits.max_filter_values
         if len(values) > limit:
             raise InvalidParams(f"filter on {shown(name)}: {len(values)} values are over max_filter_values ({limit})")
-        return frozenset((kind(self._operand(name, value)), value) for value in values)
+        one_of = {(kind(self._operand(name, value)), value): None for value in values}
+        return tuple(one_of) if len(one_of) <= FEW else one_of
 
     def _bounds(self, name: str, bounds: Mapping[Value, Value]) -> list[tuple[str, Value]]:
         if not bounds or not all(key in OPERATORS for key in bounds):
@@ -173,27 +179,78 @@ def _test(key: str, operand: Tag) -> str:
     return "never" if of is bool else f"{key} {'text' if of is str else 'number'}"  # SUB-10: booleans have no order
 
 
-def _all(conditions: tuple[Condition, ...], parts: tuple[Predicate, ...], tags: Tags) -> bool:
-    for name, test, operand in conditions:
-        value = tags.get(name)  # None: there is no such tag
-        if test == "equals":
-            # In Python, True == 1. No other values of different kinds are equal.
-            if value != operand or type(value) is bool:
+class _All(msgspec.Struct, frozen=True, gc=False):
+    """Matches what fulfils all conditions, and matches all parts."""
+
+    conditions: tuple[Condition, ...]
+    parts: tuple[Predicate, ...]
+
+    def __call__(self, tags: Tags) -> bool:
+        for name, test, operand in self.conditions:
+            value = tags.get(name)  # None: there is no such tag
+            if test == "equals":
+                # In Python, True == 1. No other values of different kinds are equal.
+                if value != operand or type(value) is bool:
+                    return False
+            elif not _TESTS[test](value, operand):
                 return False
-        elif not _TESTS[test](value, operand):
-            return False
-    for part in parts:  # noqa: SIM110 - a generator costs as much as the rest
-        if not part(tags):
-            return False
-    return True
+        for part in self.parts:  # noqa: SIM110 - a generator costs as much as the rest
+            if not part(tags):
+                return False
+        return True
 
 
-def _any(parts: tuple[Predicate, ...], tags: Tags) -> bool:
-    return any(part(tags) for part in parts)
+class _Any(msgspec.Struct, frozen=True, gc=False):
+    """Matches what any part matches."""
+
+    parts: tuple[Predicate, ...]
+
+    def __call__(self, tags: Tags) -> bool:
+        return any(part(tags) for part in self.parts)
 
 
-def _none(part: Predicate, tags: Tags) -> bool:
-    return not part(tags)
+class _Not(msgspec.Struct, frozen=True, gc=False):
+    """Matches what its part does not match."""
+
+    part: Predicate
+
+    def __call__(self, tags: Tags) -> bool:
+        return not self.part(tags)
+
+
+class Definition(msgspec.Struct, frozen=True, gc=False):
+    """What defines a valid filter, packed: as maps and lists it would be most of what the collector has to look at of a
+    subscription.
+
+    Attributes:
+        packed: empty for {}; as it was given where it cannot be packed, such as integers of more than 64 bits.
+    """
+
+    packed: bytes | Mapping[str, Value]
+
+    def __bool__(self) -> bool:
+        return bool(self.packed)
+
+    def unpack(self) -> dict[str, Value]:
+        """A new map."""
+        packed = self.packed
+        if isinstance(packed, bytes):
+            return _decoder.decode(packed) if packed else {}
+        return dict(packed)
+
+
+def define(definition: Mapping[str, Value] | None) -> Definition:
+    """Keep what defines a valid filter."""
+    if not definition:
+        return Definition(b"")
+    try:
+        return Definition(_encoder.encode(definition))
+    except (TypeError, ValueError, OverflowError):
+        return Definition(definition)
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(dict[str, Any])
 
 
 def _compares(compare: Callable[[Value, Value], bool], *types: type) -> Callable[[Value, Value], bool]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from wslink.errors import InvalidParams
 from wslink.hub.filter_index import filter_size
-from wslink.hub.filters import Predicate, compile_filter
+from wslink.hub.filters import Definition, Predicate, compile_filter, define
 from wslink.hub.flow import SubscriptionFlow
 from wslink.hub.patterns import compile_pattern, is_pattern
 from wslink.hub.topics import Subscription
@@ -20,14 +21,13 @@ LEAST_RATE = 0.001
 """The bounds on what a client may choose (FLOW-6)."""
 
 
-@dataclass(frozen=True, slots=True)
-class SubscriptionRequest:
-    """A valid request for a subscription (SUB-2, FLOW-6).
+class SubscriptionRequest(msgspec.Struct, frozen=True, gc=False):
+    """A valid request for a subscription (SUB-2, FLOW-6). It is part of no circle.
 
     Attributes:
         id: the client's number for it.
         topic: the topic's name, or a pattern.
-        filter: the filter; {} for everything.
+        filter: the filter.
         matches: evaluates the filter.
         covers: for a pattern, tells whether a topic matches it.
         size: the size of the filter (LIM-7).
@@ -36,7 +36,7 @@ class SubscriptionRequest:
 
     id: int
     topic: Any
-    filter: Mapping[str, Any]
+    filter: Definition
     matches: Predicate
     covers: Callable[[str], bool] | None
     size: int = 0
@@ -47,7 +47,7 @@ class SubscriptionRequest:
     def request(self) -> dict[str, Any]:
         """The request that `parse_request` parses to this."""
         chosen = {"window": self.window, "max_rate": self.max_rate}
-        return {"subscription": self.id, "topic": self.topic, "filter": dict(self.filter), **chosen}
+        return {"subscription": self.id, "topic": self.topic, "filter": self.filter.unpack(), **chosen}
 
 
 class Held:
@@ -57,14 +57,16 @@ class Held:
         asked: the client's request.
         parts: the subscriptions to single topics, by the topic's name.
         flow: shared by them; None for a client that does not acknowledge.
+        weight: the share of `max_server_filter_size` that it takes (LIM-7).
     """
 
-    __slots__ = ("asked", "flow", "parts")
+    __slots__ = ("asked", "flow", "parts", "weight")
 
-    def __init__(self, asked: SubscriptionRequest, flow: SubscriptionFlow | None) -> None:
+    def __init__(self, asked: SubscriptionRequest, flow: SubscriptionFlow | None, weight: int = 0) -> None:
         self.asked: SubscriptionRequest = asked
         self.parts: dict[str, Subscription] = {}
         self.flow: SubscriptionFlow | None = flow
+        self.weight: int = weight
 
     @property
     def id(self) -> int:
@@ -100,7 +102,7 @@ def parse_request(request: Mapping[str, Any], limits: Limits) -> SubscriptionReq
     if pattern and len(str(topic)) > limits.max_filter_text:
         raise InvalidParams(f"a pattern is over max_filter_text ({limits.max_filter_text}) characters")
     covers = compile_pattern(str(topic)) if pattern else None
-    return SubscriptionRequest(id_, topic, definition or {}, matches, covers, size, window, max_rate)
+    return SubscriptionRequest(id_, topic, define(definition), matches, covers, size, window, max_rate)
 
 
 def subscription_id(id_: Any) -> int:

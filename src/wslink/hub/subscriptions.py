@@ -9,10 +9,11 @@ from typing import Any
 
 from wslink.errors import InvalidParams, LimitExceeded, NotAuthorized, PeerError
 from wslink.hub.authorization import Authorization, Narrowed
-from wslink.hub.filters import Predicate, everything
+from wslink.hub.filters import Predicate, define, everything
 from wslink.hub.flow import SubscriptionFlow
 from wslink.hub.ports import Publisher
 from wslink.hub.requested import Held, SubscriptionRequest, parse_request, subscription_id
+from wslink.hub.subscription_sizes import SubscriptionSizes
 from wslink.hub.topic_registry import TopicRegistry
 from wslink.hub.topics import IMPLIED, Subscription, Topic
 from wslink.session.view import SessionView
@@ -39,8 +40,7 @@ class Subscriptions(TopicRegistry):
         self._authorization = authorization
         # By the client's number. The implied subscriptions of released clients are keyed by topic name.
         self._of: dict[SessionView, dict[int | str, Held]] = {}
-        self._sizes: dict[SessionView, int] = {}
-        """The total size of a client's filters (LIM-7, `max_filter_size`)."""
+        self._sizes = SubscriptionSizes()
 
     def __contains__(self, session: object) -> bool:
         return session in self._of
@@ -48,7 +48,7 @@ class Subscriptions(TopicRegistry):
     def join(self, session: SessionView) -> None:
         """A client has connected. A released one is subscribed to every topic."""
         self._of[session] = {}
-        self._sizes[session] = 0
+        self._sizes.join(session)
         if not session.subscribing:
             for topic in self.topics.values():
                 if topic.declared:
@@ -62,7 +62,7 @@ class Subscriptions(TopicRegistry):
 
     def leave(self, session: SessionView) -> list[Subscription]:
         """A client has gone. Returns its subscriptions, which have still to be ended."""
-        del self._sizes[session]
+        self._sizes.leave(session)
         return [part for held in self._of.pop(session).values() for part in held.parts.values()]
 
     def subscribe(self, session: SessionView, request: Mapping[str, Any]) -> Callable[[], None]:
@@ -75,11 +75,8 @@ class Subscriptions(TopicRegistry):
             raise LimitExceeded(f"over max_subscriptions ({most}) subscriptions wait for the application")
         with self._lock:
             topics = self._topics_of(session, asked)
-            held = self._sizes[session] + asked.size - (old.size if old is not None else 0)
-            if held > self.limits.max_filter_size:
-                raise LimitExceeded(f"over max_filter_size ({self.limits.max_filter_size}) in the filters of a client")
-            self._sizes[session] = held
-            new = mine[asked.id] = Held(asked, old.flow if old is not None else self._flow(session, asked))
+            weight = self._sizes.replace(session, old, asked.size, len(topics), self.limits)
+            new = mine[asked.id] = Held(asked, old.flow if old is not None else self._flow(session, asked), weight)
             before = old.parts if old is not None else {}
             begun = [(self._begin(session, new, *one, before.get(one[0].name)), one[0].name) for one in topics]
         for name in before.keys() - new.parts.keys():  # the application's authorization has changed
@@ -156,7 +153,7 @@ class Subscriptions(TopicRegistry):
         self, session: SessionView, held: Held, topic: Topic, allowed: Narrowed, old: Subscription | None
     ) -> Subscription:
         """Activate one topic's part of a subscription. Call it with the lock held."""
-        new = Subscription(held.id, session, topic, dict(allowed.definition), allowed.matches, held.covers is not None)
+        new = Subscription(held.id, session, topic, allowed.definition, allowed.matches, held.covers is not None)
         new.flow = held.flow
         held.parts[topic.name] = new
         if old is not None:
@@ -169,7 +166,8 @@ class Subscriptions(TopicRegistry):
         held = self._of[session].pop(subscription_id(id_), None)
         if held is None:
             raise InvalidParams(f"there is no subscription {id_}")
-        self._sizes[session] -= held.size
+        with self._lock:
+            self._sizes.remove(session, held)
         for part in list(held.parts.values()):
             self.end(part)
         if session.flow is not None:
@@ -210,12 +208,12 @@ class Subscriptions(TopicRegistry):
 
     def _imply(self, session: SessionView, topic: Topic) -> None:
         """Subscribe a released client, which cannot do so itself, to a topic as far as it is authorized (ORD-4)."""
-        asked = SubscriptionRequest(IMPLIED, topic.name, {}, everything, None)
+        asked = SubscriptionRequest(IMPLIED, topic.name, define(None), everything, None)
         allowed = self._allowed(session, asked, topic.name)
         if allowed is not None:
             held = self._of[session][topic.name] = Held(asked, None)
             held.parts[topic.name] = part = Subscription(
-                IMPLIED, session, topic, dict(allowed.definition), allowed.matches, True
+                IMPLIED, session, topic, allowed.definition, allowed.matches, True
             )
             topic.add(part)
 
@@ -226,6 +224,7 @@ class Subscriptions(TopicRegistry):
                 allowed = self._allowed(session, held.asked, topic.name)
                 if allowed is not None:
                     part = self._begin(session, held, topic, allowed, None)
+                    self._sizes.extend(session, held)
                     self._publisher.submit(functools.partial(topic.announce, part))
 
     def _find_topic(self, name: Any) -> Topic:

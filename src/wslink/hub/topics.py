@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, TypeVar, overload
 
 from wslink.errors import UsageError
-from wslink.hub.filters import Predicate, Tags, check_tags
+from wslink.hub.filters import Definition, Predicate, Tags, check_tags
 from wslink.hub.flow import SubscriptionFlow
 from wslink.hub.on_demand import OnDemand, RenderT
 from wslink.hub.ports import Publisher
@@ -33,7 +33,6 @@ class Subscription:
             topic.
         client_id: the client's id, as `link.clientId` shows it in JavaScript.
         topic: the Topic.
-        filter: the client's filter, as authorization has restricted it; {} for everything.
         active: false once it has ended.
         implied: whether the client did not name this topic: the subscription is a released client's, or a pattern's.
     """
@@ -43,20 +42,25 @@ class Subscription:
         id_: int,
         session: SessionView,
         topic: Topic,
-        definition: dict[str, Any],
+        definition: Definition,
         matches: Predicate,
         implied: bool = False,
     ) -> None:
         self.id = id_
         self.client_id: str = session.client_id
         self.topic = topic
-        self.filter = definition
         self.active = True
         self.session = session
         self.implied: bool = implied
         self.flow: SubscriptionFlow | None = None
         """None for a client that acknowledges nothing."""
+        self._definition = definition
         self._matches = matches if definition else None
+
+    @property
+    def filter(self) -> dict[str, Any]:
+        """The client's filter, as authorization has restricted it; {} for everything. A new map each time."""
+        return self._definition.unpack()
 
     def matches(self, tags: Tags) -> bool:
         """Whether the filter matches a publication with `tags`."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import functools
 import inspect
 import logging
-import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from time import monotonic
@@ -19,21 +17,20 @@ from wslink.errors import InvalidParams, InvalidRequest, LimitExceeded, MethodEr
 from wslink.rpc.call import Call, Caller, Executor, current_call
 from wslink.rpc.discarding import discard
 from wslink.rpc.elsewhere import Raised, serve
+from wslink.rpc.failures import error_of
 from wslink.rpc.interceptors import Function
 from wslink.rpc.latest import LatestCalls
 from wslink.rpc.methods import NEVER_AWAITABLE, Method, Methods
+from wslink.rpc.nobody import NOBODY
 from wslink.rpc.ordering import ResponseFirst
 from wslink.rpc.streaming import Serving, brought, is_small
 from wslink.rpc.streams import Streams
 from wslink.wire.limits import Limits
 from wslink.wire.messages import Request
-from wslink.wire.show import as_text, shown
+from wslink.wire.show import shown
 from wslink.wire.value import Value
 
 logger: logging.Logger = logging.getLogger("wslink")
-
-MAX_REPR = 4096
-"""Characters of an exception's `repr` that are sent (ERR-2)."""
 
 
 class Responder(Protocol):
@@ -133,14 +130,15 @@ class Dispatcher:
         responder: sends results and errors.
     """
 
-    __slots__ = ("_held", "_latest", "_responder", "_running", "_service", "full")
+    __slots__ = ("_gone", "_held", "_latest", "_responder", "_running", "_service", "full")
 
     def __init__(self, service: Service, responder: Responder) -> None:
         self._service = service
-        self._responder = responder
+        self._responder: Responder = responder
         self._running: dict[object, Running] | None = None  # created on demand: most clients never need it
         self._held: deque[tuple[Request, Function]] | None = None  # calls that wait for streams, and their start
         self._latest: LatestCalls | None = None
+        self._gone = False
         self.full: bool = False
         """Whether no further calls are to be accepted from the client for now (LIM-10)."""
 
@@ -268,6 +266,9 @@ class Dispatcher:
                 service.adrift += 1
             else:
                 running.cancel()
+        self._gone = True
+        if not self._running:
+            self._responder = NOBODY  # this one refers to the dispatcher
 
     def _is_full(self, running: int) -> bool:
         """Whether a client with this many running calls has reached its share. This is `max_calls`, and when the server
@@ -351,6 +352,8 @@ class Dispatcher:
             self._take_held()
             if not self.full:
                 self._responder.room()
+        if self._gone and not self._running:
+            self._responder = NOBODY
 
     def _failed(self, call: Call, error: BaseException) -> None:
         """Send the error response for an exception of any kind. Even SystemExit and KeyboardInterrupt only affect the
@@ -364,32 +367,11 @@ class Dispatcher:
         if call.cancelled:
             self._responder.error(call.id, errors.CANCELLED, "Cancelled", call.method, call.method)
         else:
-            self._responder.error(call.id, *_error_of(call, error, self._service.debug), call.method)
+            self._responder.error(call.id, *error_of(call, error, self._service.debug), call.method)
         for notify in self._service.raised if not chosen and not stopped else ():
             notify(call, error)
         call.cancelled = call.cancelled or stopped  # the server is stopping: threads can see it
         self._service.ordering.release(call)
-
-
-def _error_of(call: Call, error: BaseException, debug: bool) -> tuple[int, str, Value]:
-    """The code, message and data of the error for a call's exception. Code of the application's exception classes may
-    itself raise."""
-    if isinstance(error, (MethodError, PeerError)):
-        with contextlib.suppress(*errors.RAISED):
-            return error.code, error.message, error.data
-    stopped = isinstance(error, asyncio.CancelledError)
-    data = {"method": call.method, "exception": "cancelled" if stopped else _safe_repr(error)}
-    if debug and not stopped:
-        with contextlib.suppress(*errors.RAISED):
-            data["trace"] = as_text("".join(traceback.format_exception(error)))
-    return errors.EXCEPTION_ERROR, "Exception raised", data
-
-
-def _safe_repr(error: BaseException) -> str:
-    try:
-        return as_text(repr(error)[:MAX_REPR])
-    except errors.RAISED:
-        return f"<{type(error).__name__}>"
 
 
 def _loop_has_ended() -> bool:

@@ -86,6 +86,16 @@ class Detachable(Refusals):
         if self.acknowledgements is None:
             self.acknowledgements = Acknowledgements(self._send_now, SELDOM, self.resumption.received)
 
+    @property
+    def chunked(self) -> bool:
+        """Whether binary frames are chunks of messages (G2-2)."""
+        return self.encoder.version == 2
+
+    def uncount(self, size: int) -> None:
+        """What comes next begins with `size` bytes that the client has not sent (FLOW-1)."""
+        if self.acknowledgements is not None:
+            self.acknowledgements.received -= size
+
     def void_previous_token(self) -> None:
         """Void the previous token: by acknowledging messages the client has shown that it knows its newest one
         (RES-7)."""
@@ -135,7 +145,7 @@ class Detachable(Refusals):
         resumption = self.resumption
         if resumption is None:
             return False
-        room = self._owner.limits.max_resume - resumption.size - self.queue.waiting
+        room = self._owner.backlog.kept_share - resumption.size - self.queue.waiting
         if resumption.begun > room:
             resumption.take_beginnings()
         if room < 0:

@@ -278,8 +278,14 @@ class Intake:
         self._frames.clear()
         self._cancelled.clear()
         self._context = None
+        self._behind = _not_behind
         self.waiting = 0
         if self._paused:
             self._paused = False
             self._source.resume_reading()
         return waited
+
+
+def _not_behind() -> bool:
+    """In place of what refers to the pace of the client, once that has ended."""
+    return False

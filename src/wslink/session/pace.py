@@ -10,6 +10,7 @@ from wslink.session.intake import Intake, Source, Taker
 from wslink.session.ports import SessionOwner
 from wslink.session.send_queue import SendQueue, behind
 from wslink.session.stall import Progress, StallWatch
+from wslink.session.state import CLOSED
 from wslink.wire.frames import Buffer
 
 
@@ -53,9 +54,12 @@ class Pace:
 
     def is_behind(self) -> bool:
         """Whether no more calls are accepted from the client, because much is waiting for it behind the message that is
-        being sent, or because it has many calls running (TURN-2). Publications that wait until the page has handled
-        more do not count: the page may be waiting for a call."""
-        queue = self._queue
+        being sent, because it has many calls running, or because it has published much that others do not take
+        (TURN-2). Publications that wait until the page has handled more do not count: the page may be waiting for a
+        call."""
+        queue, publishers = self._queue, self._backlog.publishers
+        if publishers.any and publishers.holds_up(self._session):
+            return True
         waiting = queue.waiting - queue.gated
         if waiting:
             most = self._backlog.share
@@ -85,6 +89,8 @@ class Pace:
 
     async def room_again(self) -> None:
         """Wait until there may be room for a publisher's message."""
+        if self._session.state is CLOSED:
+            return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         await waiter

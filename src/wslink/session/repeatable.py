@@ -16,15 +16,19 @@ UNCOUNTED = 64
 """Messages that may be kept before they are counted."""
 LOOK_AFTER = UNCOUNTED * OVERHEAD
 """Additional bytes that may be kept before the bound for all clients is checked."""
+MUCH = 1024 * 1024
+"""Kept bytes above which a session is one of those that share the bound for all clients."""
 
 
 class Uncounted:
     """A ledger that counts nothing (session.send_queue.Ledger)."""
 
-    __slots__ = ("kept",)
+    __slots__ = ("keepers", "kept")
+    kept_share: int = 1 << 60
 
     def __init__(self) -> None:
         self.kept: int = 0
+        self.keepers: int = 0
 
     def add(self, message: Message) -> None: ...
 
@@ -48,7 +52,7 @@ class Repeatable(Unacknowledged[Message]):
 
     Args:
         limit: bytes that are kept (RES-4).
-        ledger: counts what is kept (LIM-6, `max_server_backlog`).
+        ledger: counts what is kept (LIM-6, `max_server_backlog`; LIM-18, `max_server_resume`).
 
     Attributes:
         keep: keeps the bytes of a message that is a single chunk, is sent at once, and was assigned the number `last`.
@@ -58,7 +62,7 @@ class Repeatable(Unacknowledged[Message]):
     """
 
     last: int
-    __slots__ = ("_counted", "_ledger", "_limit", "_look_above", "_mixed", "keep", "look_at", "lost")
+    __slots__ = ("_counted", "_ledger", "_limit", "_look_above", "_mixed", "_much", "keep", "look_at", "lost")
 
     def __init__(self, limit: int, ledger: Ledger) -> None:
         super().__init__()
@@ -67,6 +71,7 @@ class Repeatable(Unacknowledged[Message]):
         self._mixed = False  # whether anything but small messages may be kept
         self._counted = 0  # the last number that is included in `_size`
         self._look_above = min(LOOK_AFTER, limit)
+        self._much = False  # whether it is one of those that keep much
         self.keep: Callable[[bytes], None] = self._kept.append
         self.look_at: int = 0
         self.lost: int = 0
@@ -87,7 +92,16 @@ class Repeatable(Unacknowledged[Message]):
             self.give_up()
         elif self._size > self._look_above:
             self._look_above = min(self._size + LOOK_AFTER, self._limit)
-            self._ledger.look()
+            self._look_how_much()
+            if self._size > self._ledger.kept_share:
+                self.give_up()
+            else:
+                self._ledger.look()
+
+    def _look_how_much(self) -> None:
+        much = self._size > MUCH
+        self._ledger.keepers += much - self._much
+        self._much = much
 
     def _count(self) -> None:
         """Count what has been kept since the last time."""
@@ -149,6 +163,8 @@ class Repeatable(Unacknowledged[Message]):
             self._ledger.kept += size - self._size
             self._size, self._counted = size, self.last
         self._look_above = min(self._size + LOOK_AFTER, self._limit)
+        if self._much:
+            self._look_how_much()
         if self.lost and self.lost <= received <= self.last and all(number > self.lost for number in missing):
             self.lost = 0
 
@@ -185,6 +201,7 @@ class Repeatable(Unacknowledged[Message]):
         self._held.clear()
         self._mixed = False
         self._look_above = min(LOOK_AFTER, self._limit)
+        self._look_how_much()
         self.lost = self.last
 
     def restore(self, last: int, messages: Mapping[int, Kept[Message]]) -> None:

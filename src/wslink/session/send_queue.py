@@ -38,9 +38,15 @@ class Ledger(Protocol):
 
     Attributes:
         kept: bytes that sessions keep in addition, each for itself.
+        keepers: the number of sessions that keep more than repeatable.MUCH.
     """
 
     kept: int
+    keepers: int
+
+    @property
+    def kept_share(self) -> int:
+        """Bytes that may be kept for the return of one client (RES-4)."""
 
     def add(self, message: Message) -> None:
         """A message was added to a queue."""
@@ -58,14 +64,31 @@ class Ledger(Protocol):
         """`holder` no longer keeps any."""
 
 
+class HeldUp(Protocol):
+    """Clients whose calls publish faster than others take it.
+
+    Attributes:
+        any: whether there are such.
+    """
+
+    any: bool
+
+    def holds_up(self, publisher: Any) -> bool:
+        """Whether nothing further is taken from the client of a session (TURN-2)."""
+
+
 class QueueLedger(Ledger, Protocol):
     """A ledger that divides the allowed backlog among queues.
 
     Attributes:
         queues: the number of queues that are not empty.
+        publishers: see HeldUp.
     """
 
     queues: int
+
+    @property
+    def publishers(self) -> HeldUp: ...
 
     @property
     def share(self) -> int:

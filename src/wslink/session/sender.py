@@ -11,6 +11,7 @@ from wslink.session.chunk_size import UNSENT, ChunkSize
 from wslink.session.congestion import MAX_CHUNK
 from wslink.session.entries import Entry
 from wslink.session.flow import LOOK_EVERY, TURN_TIME, FlowControl
+from wslink.session.nowhere import Nowhere
 from wslink.session.send_queue import QueueLedger, SendQueue
 from wslink.wire.chunks import whole_source
 from wslink.wire.frames import Frame, Message
@@ -142,13 +143,14 @@ class Sender:
             self._transport.send((frame,))
 
     def clear(self) -> int:
-        """Drop everything that is waiting. Returns how many messages that were."""
+        """Drop everything that is waiting, for good. Returns how many messages that were."""
         waiting = len(self.queue)
         self.queue.clear()
         if self._turn is not None:
             self._turn.cancel()
         if self.flow is not None:
             self.flow.stop()
+        self._transport, self._again, self.flow = Nowhere(), None, None
         return waiting
 
     def _limit_unsent(self) -> None:

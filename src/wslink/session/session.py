@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 import os
 from collections.abc import Callable
 from typing import Any
+
+import msgspec
 
 from wslink import errors
 from wslink.errors import RAISED, AuthenticationError, InvalidRequest, LimitExceeded, PeerError
@@ -71,7 +72,7 @@ class Session(Moving):
         renew: Renew | None = None,
     ) -> None:
         # The request is not kept: a connection may outlive it by days.
-        kept = opening if opening.request is None else dataclasses.replace(opening, request=None)
+        kept = opening if opening.request is None else msgspec.structs.replace(opening, request=None)
         super().__init__(owner, transport, kept, client_id or new_client_id(), route)
         self.renew: Renew | None = renew
         self._received = owner.observers.received
@@ -243,6 +244,7 @@ class Session(Moving):
         session.take_up(self._transport, self._decoder, self._opening)
         for frame in held:
             session.receive(*frame)
+        self.let_go()
 
     def expect_hello(self) -> None:
         """Give the client `hello_timeout` seconds for a successful hello (LIM-8)."""
@@ -272,8 +274,7 @@ class Session(Moving):
             return
         self.advance(Event.ENDED)
         self._expect_no_hello()
-        if self._pace is not None:
-            self._pace.stop()
+        self.give_up_held()
         if not stops:  # a stopping server lets calls finish
             self._dispatcher.leave()
         self._settle(self._sender.clear())
@@ -283,6 +284,7 @@ class Session(Moving):
         if self.calls is not None:
             self.calls.end()
         self._owner.farewell(self)
+        self.let_go()
 
     def _expect_no_hello(self) -> None:
         if self._deadline is not None:

@@ -60,8 +60,10 @@ class StallWatch:
             self._arm()
 
     def stop(self) -> None:
+        """Watch no more, and refer to nothing that refers to this."""
         if self._timer is not None:
             self._timer.cancel()
+        self._waiting, self._stalled = int, _ignore
 
     def _arm(self) -> None:
         loop = asyncio.get_running_loop()
@@ -81,3 +83,7 @@ class StallWatch:
             self._stalled(self._idle)
         else:
             self._arm()
+
+
+def _ignore(seconds: float) -> None:
+    """In place of what refers to a watch that has ended."""

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wslink.rpc.call import Caller
 from wslink.rpc.streams import Streams
+from wslink.session.acknowledgements import Acknowledgements
 from wslink.session.cancellable import Cancellable
+from wslink.session.client_calls import ClientCalls
+from wslink.session.flow import FlowControl
 from wslink.session.identity import Opening
 from wslink.session.notices import MAX_UNREAD
+from wslink.session.nowhere import Nowhere
+from wslink.session.pace import Pace
 from wslink.session.ports import Transport
 from wslink.wire.codec import Decoder
 from wslink.wire.extensions import ITEM, pack_extension
@@ -19,7 +25,13 @@ from wslink.wire.value import Value
 class Streaming(Cancellable):
     """Adds streams to a session (rpc.streams.Port). Takes the arguments of Detachable."""
 
+    acknowledgements: Acknowledgements | None
+    calls: ClientCalls | None
+    client: Caller | None
+    flow: FlowControl | None
     streams: Streams | None
+    _pace: Pace | None
+    _transport: Transport
     __slots__ = ()
 
     def start_streams(self) -> None:
@@ -56,6 +68,15 @@ class Streaming(Cancellable):
         """Send a credit ahead of the queue. It is not repeated after a resumption (RES-2)."""
         if not self._send_now(pack_extension(items)):
             self.stalled(f"it sends items of streams, and has read none of {MAX_UNREAD} credits for them")
+
+    def let_go(self) -> None:
+        """The session has ended: refer to nothing that refers to it. So all of it is freed as soon as nobody else has
+        it, and not by the garbage collector, which would stop everybody for that."""
+        if not self._dispatcher.under_way:
+            self._dispatcher.leave()
+        self._transport = Nowhere()
+        self._pace = self.client = None
+        self.flow = self.acknowledgements = self.streams = self.calls = None
 
     def take_up(self, transport: Transport, decoder: Decoder, opening: Opening) -> None:
         """Continue over a new connection, after the client was notified (RES-6)."""

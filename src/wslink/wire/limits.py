@@ -68,6 +68,9 @@ class Limits:
     """LIM-7: characters of a name or a string in a filter."""
     max_filter_size: int = MIB
     """LIM-7: what all filters of a client count: 64 bytes for each condition and value, and their characters."""
+    max_server_filter_size: int = 32 * MIB
+    """LIM-7: what the subscriptions of all clients count, 1,024 bytes for each topic of each and their filters, above
+    which those are refused by which a client has more than its share."""
     hello_timeout: float = 10.0
     """LIM-8: time from the connection to a good hello."""
     max_hellos: int = 10
@@ -89,6 +92,9 @@ class Limits:
     """LIM-18: time for which a session whose connection was lost is kept (RES-6)."""
     max_resume: int = 64 * MIB
     """LIM-18: bytes of a session, sent and not acknowledged or waiting, above which it cannot be resumed (RES-4)."""
+    max_server_resume: int = 128 * MIB
+    """LIM-18: bytes of all sessions, sent and not acknowledged or waiting, above which those that have more than their
+    share cannot be resumed (RES-4)."""
     max_begun: int = 64 * MIB
     """LIM-18: bytes of messages that had arrived in part, kept for all clients that are away; the oldest are forgotten
     beyond (RES-13)."""

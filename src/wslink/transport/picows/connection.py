@@ -9,6 +9,7 @@ from time import monotonic
 from picows import WSFrame, WSMsgType, WSTransport
 
 from wslink.session.identity import Opening
+from wslink.session.nowhere import Departed
 from wslink.session.stall import Progress
 from wslink.session.state import State
 from wslink.transport import deflate, framing, tcp
@@ -17,7 +18,7 @@ from wslink.transport.closing import CloseTimer
 from wslink.transport.heartbeat import Heartbeat
 from wslink.transport.picows.frames import SMALL
 from wslink.transport.picows.parts import NO_UTF8, MessageParts
-from wslink.transport.picows.private import bound_reads, forget_handshake, progress
+from wslink.transport.picows.private import forget_handshake, progress
 from wslink.transport.picows.sending import Sending
 from wslink.wire.frames import Buffer
 
@@ -153,6 +154,8 @@ class PicowsConnection(Sending):
             self._close_timer.cancel()
         self._session.closed(self._asked)
         self._options.ended(self)
+        self._session = Departed(self._session.client_id)
+        del self._parts, self._heartbeat  # they refer to this, and nothing comes any more
 
     # session.ports.Transport
 
@@ -178,7 +181,6 @@ class PicowsConnection(Sending):
         self._reading = False
         if not self._transport.is_closing():
             self._transport.pause_reading()
-            bound_reads(self._transport)
 
     def resume_reading(self) -> None:
         self._reading = True
@@ -201,6 +203,9 @@ class PicowsConnection(Sending):
         if code == framing.TOO_BIG:
             reason = too_large(self._options.limits, self.admitted)
         self._session.close(code, reason)
+
+    def announce(self, size: int) -> None:
+        self._parts.announced = size
 
     @property
     def max_size(self) -> int:

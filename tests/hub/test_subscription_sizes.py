@@ -1,0 +1,64 @@
+"""What the subscriptions of all clients may count together (LIM-7, `max_server_filter_size`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.conftest import Open, Serve
+from wslink import App, Limits
+from wslink.hub.shares import LEAST_SHARE
+from wslink.hub.subscription_sizes import SUBSCRIPTION
+
+HELLO = {"secret": "secret", "features": ["subscribe"]}
+MIB = 1024 * 1024
+QUARTER: dict[str, Any] = {"row": list(range(3968))}
+"""A filter that counts nearly 256 KiB with its subscription: 64 for each value."""
+
+
+async def test_where_the_subscriptions_of_all_count_much_each_client_has_its_share(serve: Serve, peers: Open) -> None:
+    app = App(secret="secret", limits=Limits(max_server_filter_size=MIB))
+    app.topic("test.topic")
+    url = await serve(app)
+    first, second, third = [await peers(url, hello=HELLO) for _ in range(3)]
+    for number in (1, 2, 3):  # it is alone
+        assert "result" in await first.subscribe(number, "test.topic", QUARTER)
+    assert "result" in await second.subscribe(1, "test.topic", QUARTER)
+    error = (await second.subscribe(2, "test.topic", QUARTER | {"and": [QUARTER]}))["error"]
+    assert error["code"] == -32003
+    assert error["message"].startswith(f"over max_server_filter_size ({MIB}) in the subscriptions of all clients")
+    assert "result" in await third.subscribe(1, "test.topic", QUARTER)  # below its share, whatever others have
+    for number in range(4, 100):  # and these keep what they have, and may replace it
+        answer = await first.subscribe(number, "test.topic", {})
+    assert "error" in answer
+    assert "result" in await first.subscribe(1, "test.topic", {"row": 1})
+    assert "result" in await first.system("wslink.unsubscribe", {"subscription": 2})
+    assert "result" in await second.subscribe(2, "test.topic", QUARTER)
+
+
+async def test_each_topic_of_a_pattern_counts(serve: Serve, peers: Open) -> None:
+    app = App(secret="secret", limits=Limits(max_server_filter_size=0))
+    for number in range(100):
+        app.topic(f"test.topic{number}")
+    url = await serve(app)
+    peer = await peers(url, hello=HELLO)
+    most = LEAST_SHARE // SUBSCRIPTION // 100
+    answers = [await peer.subscribe(number + 1, "test.*", {}) for number in range(most + 1)]
+    assert ["result" in answer for answer in answers] == [True] * most + [False]
+    for number in range(100):  # declared later: nobody can be refused
+        app.topic(f"test.more{number}")
+    assert "error" in await peer.subscribe(most + 1, "test.topic1", {})
+    assert "result" in await peer.system("wslink.unsubscribe", {"subscription": 1})
+    assert "result" in await peer.subscribe(most + 1, "test.topic1", {})
+
+
+async def test_what_clients_that_have_gone_had_counts_no_more(serve: Serve, peers: Open) -> None:
+    app = App(secret="secret", limits=Limits(max_server_filter_size=2 * LEAST_SHARE))
+    topic = app.topic("test.topic")
+    url = await serve(app)
+    for _ in range(3):
+        peer = await peers(url, hello=HELLO)
+        for number in (1, 2):
+            assert "result" in await peer.subscribe(number, "test.topic", QUARTER)
+        await peer.close()
+        while topic.subscriptions:
+            await peers(url, hello=HELLO)
