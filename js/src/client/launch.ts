@@ -58,7 +58,7 @@ export async function launch(url: string | URL, request: LaunchRequest, options:
   const attempt = new AbortController();
   const disarm = giveUpAfter({ timeout, signal }, (ms) => new TimeoutError("launch", ms), (reason) => attempt.abort(reason));
   try {
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw signal.reason as Error;
     const session = sessionOf(await post(url, request, options, attempt.signal, notify), url);
     notify({ state: "ready", session });
     return session;

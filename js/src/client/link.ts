@@ -232,9 +232,9 @@ export class Link extends (EventTarget as new () => LinkTarget) {
     const attempt = new AbortController();
     const disarm = giveUpAfter({ timeout, signal }, (ms) => new TimeoutError("connect", ms), (reason) => attempt.abort(reason));
     try {
-      signal?.throwIfAborted();
+      if (signal?.aborted) throw signal.reason as Error;
       this.#use(await open(attempt.signal));
-      attempt.signal.throwIfAborted();
+      if (attempt.signal.aborted) throw attempt.signal.reason as Error;
       const welcome = await this.#session.hello(secret, { signal: attempt.signal });
       this.#welcome = welcome;
       if (!welcome.resumed) this.#sessions += 1;

@@ -286,7 +286,7 @@ export class Session {
   ): Promise<unknown> {
     const check = (): void => {
       if (this.#ended) throw this.#ended;
-      options.signal?.throwIfAborted();
+      if (options.signal?.aborted) throw options.signal.reason as Error;
     };
     check();
     if (typeof method !== "string") throw new UsageError(`the name of a method is text, not ${typeof method}`);

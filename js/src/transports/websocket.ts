@@ -38,7 +38,7 @@ export type WebSocketConstructor = new (url: string) => WebSocketLike;
  */
 export async function openWebSocket(url: string, chosen: WebSocketConstructor | undefined, signal: AbortSignal): Promise<Transport> {
   const Constructor = chosen ?? (await findWebSocket());
-  signal.throwIfAborted();
+  if (signal.aborted) throw signal.reason as Error;
   const name = withoutSecrets(url);
   const socket = construct(Constructor, url, name);
   socket.binaryType = "arraybuffer";

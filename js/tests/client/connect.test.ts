@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { AuthenticationError, ConnectionError, ProtocolError, TimeoutError, UsageError, VERSION, connect } from "../../src/index.js";
 import { CLIENT_ID, WELCOME, WELCOME_WITH_FEATURES } from "../support/peer.js";
@@ -209,5 +209,14 @@ describe("a platform's WebSocket", () => {
       }
     }
     await expect(connect("ws://127.0.0.1:1/ws", { WebSocket: Failing as never, timeout: 200 })).rejects.toMatchObject({ name: "ConnectionError", message, code: 1006 });
+  });
+
+  test("may come with signals that know no throwIfAborted, as in jsdom 20, which Jest 29 uses", async () => {
+    vi.spyOn(AbortSignal.prototype, "throwIfAborted").mockImplementation(() => {
+      throw new TypeError("signal.throwIfAborted is not a function");
+    });
+    const { link, peer } = await linked();
+    await settled(link, peer);
+    await expect(link.call("a.b", [], {}, { signal: AbortSignal.abort("mine") })).rejects.toBe("mine");
   });
 });
