@@ -16,7 +16,7 @@ from wslink.hub import publishers
 CALLS = 1_200
 
 
-async def publishing(engine: str, serve: Serve, peers: Open) -> tuple[App, str, list[Peer], Peer, list[int]]:
+async def publishing(serve: Serve, peers: Open) -> tuple[App, str, list[Peer], Peer, list[int]]:
     """A server, its address, four subscribers that read nothing, a client that publishes, and how much it has."""
     app = App(secret="secret", limits=Limits(max_server_outbox=MIB))
     topic, published = app.topic("test.topic"), [0]
@@ -27,7 +27,7 @@ async def publishing(engine: str, serve: Serve, peers: Open) -> tuple[App, str, 
         topic.publish(bytes(4000))
 
     app.method("test.quick")(lambda: 1)
-    url = await serve(app, engine=engine)
+    url = await serve(app)
     deaf = [await peers(url, hello=HELLO) for _ in range(4)]
     for number, peer in enumerate(deaf):
         await peer.subscribe(number + 1, "test.topic")
@@ -53,11 +53,8 @@ async def answers(peer: Peer, asked: list[str]) -> None:
         assert "result" in await peer.answer(id_)
 
 
-@pytest.mark.parametrize("engine", ["picows", "aiohttp"])
-async def test_a_client_that_publishes_is_held_up_where_others_do_not_read(
-    engine: str, serve: Serve, peers: Open
-) -> None:
-    app, url, deaf, publisher, published = await publishing(engine, serve, peers)
+async def test_a_client_that_publishes_is_held_up_where_others_do_not_read(serve: Serve, peers: Open) -> None:
+    app, url, deaf, publisher, published = await publishing(serve, peers)
     asked = [await publisher.start("test.publish") for _ in range(CALLS)]
     assert await settled(published) < CALLS // 2
     assert sum(client.waiting for client in app.clients.values()) < 4 * MIB
@@ -74,7 +71,7 @@ async def test_a_client_that_publishes_is_held_up_where_others_do_not_read(
 async def test_it_goes_on_after_a_while(serve: Serve, peers: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever takes little enough could hold it up for ever otherwise."""
     monkeypatch.setattr(publishers, "PATIENCE", 0.3)
-    _, _, deaf, publisher, published = await publishing("picows", serve, peers)
+    _, _, deaf, publisher, published = await publishing(serve, peers)
     asked = [await publisher.start("test.publish") for _ in range(CALLS)]
     some = await settled(published)
     end = monotonic() + 5
