@@ -69,7 +69,7 @@ await buildNotebook();
 /** Minifies once more what every page loads: the bundler folds less, which is a thirtieth of it gzipped. */
 async function shrink(file) {
   const sourceMap = { content: readFileSync(`${file}.map`, "utf8"), url: `${basename(file)}.map`, includeSources: true };
-  const { code, map } = await minify(readFileSync(file, "utf8"), { module: true, ecma: 2020, compress: { passes: 3 }, sourceMap });
+  const { code, map } = await minify(readFileSync(file, "utf8"), { module: true, ecma: 2020, compress: { passes: 3, hoist_funs: true, inline: 1 }, sourceMap });
   writeFileSync(file, `${code}\n`);
   writeFileSync(`${file}.map`, map);
 }

@@ -62,8 +62,13 @@ async def test_a_client_that_lost_its_connection_returns(app: App, mounted: Any)
 @pytest.mark.parametrize("root", ["/live", "/live/"])
 async def test_it_is_found_below_the_servers_root_path(app: App, root: str) -> None:
     app.method("test.echo")(lambda value: value)
+    inner = app.asgi()
+
+    async def outer(scope: Any, receive: Any, send: Any) -> None:
+        await inner({**scope, "root_path": root, "path": f"/live{scope['path']}"}, receive, send)
+
     async with (
-        under_uvicorn(app.asgi(), root_path=root) as port,
+        under_uvicorn(outer) as port,
         wslink.connect(f"ws://127.0.0.1:{port}/ws", secret="secret", reconnect=False) as link,
     ):
         assert await link.call("test.echo", 7) == 7

@@ -111,6 +111,7 @@ async def test_it_may_be_started_again_and_again():
         link.publish("a.topic", number)
         assert await peer.publication("a.topic") == number
         await peer.frames.connection.close()
+        assert not task.done()
         link.stopServer() if number else await server.stop()
         await asyncio.wait_for(task, 5)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Literal
 
 import numpy
@@ -65,3 +66,16 @@ async def test_what_was_yielded_may_be_changed(
     async with wslink.connect(await serve(app, application_thread=apart), secret="secret") as link:
         items, _ = await read(link, "test.draw", 12)
     assert [(about["n"], set(buffer)) for about, buffer in items] == [(n, {n}) for n in range(12)]
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["one thread", "application thread"])
+async def test_other_work_of_the_application_may_change_what_was_yielded(app: App, serve: Serve, apart: bool) -> None:
+    @app.method("test.count")
+    async def count(n: int) -> AsyncIterator[list[int]]:
+        for number in range(n):
+            item = [number]
+            asyncio.get_running_loop().call_soon(item.append, -1)
+            yield item
+
+    async with wslink.connect(await serve(app, application_thread=apart), secret="secret") as link:
+        assert await read(link, "test.count", 50) == ([[number] for number in range(50)], 0)

@@ -62,10 +62,10 @@ export interface ConnectOptions extends WaitOptions {
  */
 export async function connect(target?: string | URL | LaunchedSession | Transport, options?: ConnectOptions): Promise<Link>;
 export async function connect(options: ConnectOptions): Promise<Link>;
-export async function connect(target?: Target | ConnectOptions, options: ConnectOptions = {}): Promise<Link> {
-  if (isSession(target)) return connect(target.sessionURL, { ...options, secret: options.secret ?? target.secret });
+export async function connect(target?: Target | ConnectOptions, options?: ConnectOptions): Promise<Link> {
+  if (isSession(target)) return connect(target.sessionURL, { ...options, secret: options?.secret ?? target.secret });
   if (!isTarget(target)) return connect(undefined, { ...optionsOf(target), ...options });
-  const { secret: given, signal, timeout = 10_000, reconnect = true, callTimeout = 0, WebSocket, features, handlers, ...others } = options;
+  const { secret: given, signal, timeout = 10_000, reconnect = true, callTimeout = 0, WebSocket, features, handlers, ...others }: ConnectOptions = { ...options };
   const limits = withDefaults(others);
   numbers(0, { timeout, callTimeout });
   const page: Page = globalThis;

@@ -2,7 +2,7 @@ import { LaunchError, TimeoutError } from "../errors.js";
 import { EventReader, type StartProgress, progressOf } from "../launcher/events.js";
 import { type Host, withHost } from "../launcher/host.js";
 import { type WaitOptions, giveUpAfter } from "../rpc/deadline.js";
-import { report } from "../report.js";
+import { inform } from "../report.js";
 
 /** What to start. All of it is posted; a command's variables are filled from it. */
 export interface LaunchRequest {
@@ -15,7 +15,7 @@ export interface LaunchRequest {
 export interface LaunchedSession {
   /** Opens the session at the launcher: GET and DELETE of it. */
   readonly id: string;
-  /** The session's WebSocket. USE_HOST and USE_HOSTNAME are replaced: by the page's host, outside pages by the launcher's. */
+  /** The session's WebSocket. USE_HOST and USE_HOSTNAME are replaced: by the page's host, in what has none, such as Node and pages of files, by the launcher's. */
   readonly sessionURL: string;
   /** The session's secret, where its command uses it. */
   readonly secret?: string;
@@ -31,8 +31,8 @@ export type LaunchProgress =
 
 /** Options of {@link launch}. */
 export interface LaunchOptions extends WaitOptions {
-  /** Called with each state of the start; the last is `ready`, or `failed` with what the promise rejects with. */
-  readonly onProgress?: ((progress: LaunchProgress) => void) | undefined;
+  /** Called with each state of the start; the last is `ready`, or `failed` with what the promise rejects with. What it throws, or rejects with, is reported. */
+  readonly onProgress?: ((progress: LaunchProgress) => unknown) | undefined;
   /** HTTP headers of the request, such as `Authorization`. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Gives up the start after so many milliseconds, with a TimeoutError. Default: the launcher's own `timeout` decides. */
@@ -54,13 +54,7 @@ export interface LaunchOptions extends WaitOptions {
  */
 export async function launch(url: string | URL, request: LaunchRequest, options: LaunchOptions = {}): Promise<LaunchedSession> {
   const { signal, timeout, onProgress } = options;
-  const notify = (progress: LaunchProgress): void => {
-    try {
-      onProgress?.(progress);
-    } catch (error) {
-      report(error);
-    }
-  };
+  const notify = (progress: LaunchProgress): void => inform(onProgress, progress);
   const attempt = new AbortController();
   const disarm = giveUpAfter({ timeout, signal }, (ms) => new TimeoutError("launch", ms), (reason) => attempt.abort(reason));
   try {
@@ -122,5 +116,5 @@ function sessionOf(description: Description, url: string | URL): LaunchedSession
   const { sessionURL } = description;
   if (typeof sessionURL !== "string") throw launchError(200, { error: "the launcher's response has no sessionURL" });
   const { location } = globalThis as { readonly location?: Host };
-  return { ...description, sessionURL: withHost(sessionURL, location ?? new URL(url)) } as LaunchedSession;
+  return { ...description, sessionURL: withHost(sessionURL, location?.host ? location : new URL(url)) } as LaunchedSession;
 }

@@ -159,9 +159,9 @@ export class Link extends (EventTarget as new () => LinkTarget) {
     method: string,
     args: readonly unknown[] = [],
     kwargs?: Readonly<Record<string, unknown>>,
-    options: CallOptions = {},
+    options?: CallOptions,
   ): Promise<T> {
-    return (await this.#session.call(method, args, kwargs, { ...options, timeout: options.timeout ?? this.#options.callTimeout })) as T;
+    return (await this.#session.call(method, args, kwargs, { ...options, timeout: options?.timeout ?? this.#options.callTimeout })) as T;
   }
 
   /**
@@ -179,9 +179,9 @@ export class Link extends (EventTarget as new () => LinkTarget) {
     method: string,
     args: readonly unknown[] = [],
     kwargs?: Readonly<Record<string, unknown>>,
-    options: StreamOptions = {},
+    options?: StreamOptions,
   ): AsyncGenerator<T, void, undefined> {
-    return this.#session.stream(method, args, kwargs, options) as AsyncGenerator<T, void, undefined>;
+    return this.#session.stream(method, args, kwargs, { ...options }) as AsyncGenerator<T, void, undefined>;
   }
 
   /**
@@ -193,8 +193,8 @@ export class Link extends (EventTarget as new () => LinkTarget) {
    *   If it returns a promise, the publication counts as processed when that settles: the server sends no more than the page keeps up with.
    * @returns at once; await its `ready` to know that the subscription is in effect.
    */
-  subscribe<T = unknown>(topic: string, callback: Callback<T>, options: SubscribeOptions = {}): Subscription {
-    return this.#session.subscribe(topic, callback as Callback, options);
+  subscribe<T = unknown>(topic: string, callback: Callback<T>, options?: SubscribeOptions): Subscription {
+    return this.#session.subscribe(topic, callback as Callback, { ...options });
   }
 
   /**

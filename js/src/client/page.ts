@@ -2,7 +2,7 @@ import { UsageError } from "../errors.js";
 
 /** What this module uses of the page it runs in; all of it is missing in Node. */
 export interface Page {
-  readonly location?: { readonly href: string };
+  readonly location?: { readonly href: string } | undefined;
   readonly document?: { readonly baseURI: string };
   readonly history?: { readonly state: unknown; replaceState(state: unknown, unused: string, url: string): void };
   readonly sessionStorage?: Pick<Storage, "getItem" | "setItem" | "removeItem">;
@@ -20,9 +20,13 @@ export function defaultUrl(moduleUrl: string, page: Page): string {
   return socketUrl("/ws", baseOf(page));
 }
 
-/** What relative URLs of a page are relative to; a frame whose text another page has given (`srcdoc`) has no address of its own. */
+/**
+ * What relative URLs of a page are relative to. A frame whose text another page has given (`srcdoc`, `about:blank`) has no address of its own; that of a
+ * worker, or of a page, which was made from a Blob begins with its maker's origin.
+ */
 export function baseOf({ location, document }: Page): string | undefined {
-  return location?.href === "about:srcdoc" ? document?.baseURI : location?.href;
+  const { href = "" }: { readonly href?: string } = location ?? {}; // a stand-in for a page may have none
+  return href.startsWith("about:") ? document?.baseURI : href.replace(/^blob:/, "") || undefined;
 }
 
 /**

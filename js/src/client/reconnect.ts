@@ -18,9 +18,12 @@ const HELD = 1000;
 const STOPPED = [1001, 1012, 1013];
 
 /** What this module uses of the page it runs in; all of it is missing in Node. */
-interface Signals extends Partial<Pick<EventTarget, "addEventListener" | "removeEventListener">> {
-  readonly document?: Pick<EventTarget, "addEventListener" | "removeEventListener"> & { readonly visibilityState?: string };
+interface Signals extends Events {
+  readonly document?: Events & { readonly visibilityState?: string };
 }
+
+/** Stand-ins for a page, as programs in Node have them, may know no events. */
+type Events = Partial<Pick<EventTarget, "addEventListener" | "removeEventListener">>;
 
 /**
  * When to try again: at once, unless the server said that it stops, then after waits that double, of which a random part is waited: all of it at first,
@@ -68,7 +71,7 @@ function interruptible(delay: number, signal: AbortSignal): Promise<void> {
     const stop = (): void => {
       clearTimeout(timer);
       page.removeEventListener?.("online", stop);
-      page.document?.removeEventListener("visibilitychange", shown);
+      page.document?.removeEventListener?.("visibilitychange", shown);
       signal.removeEventListener("abort", stop);
       resolve();
     };
@@ -77,7 +80,7 @@ function interruptible(delay: number, signal: AbortSignal): Promise<void> {
     };
     const timer = setTimeout(stop, delay);
     page.addEventListener?.("online", stop);
-    page.document?.addEventListener("visibilitychange", shown);
+    page.document?.addEventListener?.("visibilitychange", shown);
     signal.addEventListener("abort", stop);
   });
 }

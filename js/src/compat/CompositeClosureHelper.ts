@@ -91,7 +91,7 @@ export function chain(...functions: readonly (((...args: never[]) => unknown) | 
 export function newInstance<Instance extends object, Values>(
   extend: (publicAPI: Instance, model: object, initialValues?: Values) => void,
 ): (initialValues?: Values) => Instance {
-  return (initialValues) => {
+  return (initialValues = {} as Values) => {
     const publicAPI = {} as Instance;
     extend(publicAPI, {}, initialValues);
     return Object.freeze(publicAPI);

@@ -41,8 +41,8 @@ export interface IWebsocketConnectionInitialValues {
 export interface WebsocketConnection {
   /** Connects. Returns the session, which can be used once ConnectionReady has fired, or null where there is nothing to connect to. */
   connect(): WebsocketSession | null;
-  /** The session of the last `connect`. */
-  getSession(): WebsocketSession | undefined;
+  /** The session of the last `connect`; null before the first, undefined after `destroy`. */
+  getSession(): WebsocketSession | null | undefined;
   /** The URL that it is connected to; undefined where it is not. */
   getUrl(): string | undefined;
   /** Closes the connection. A positive `timeout` makes the server exit that many seconds later. Default: 10. */
@@ -56,12 +56,12 @@ export interface WebsocketConnection {
   fireConnectionClose(connection: WebsocketConnection, event: WebsocketCloseEvent): void;
 }
 
-type State = Model & IWebsocketConnectionInitialValues & { session?: WebsocketSession };
+type State = Model & IWebsocketConnectionInitialValues & { session: WebsocketSession | null };
 
 /** Makes `publicAPI` a WebsocketConnection. */
 export function extend(publicAPI: object, model: object, initialValues: IWebsocketConnectionInitialValues = {}): void {
   const api = publicAPI as WebsocketConnection;
-  const state: State = Object.assign(model, { retry: false, wsProxy: false }, initialValues);
+  const state: State = Object.assign(model, { retry: false, wsProxy: false, session: null }, initialValues);
   destroy(api, state);
   for (const name of ["ConnectionReady", "ConnectionClose", "ConnectionError"]) event(api, state, name);
   isA(api, state, "WebsocketConnection");
@@ -79,7 +79,16 @@ export function extend(publicAPI: object, model: object, initialValues: IWebsock
 function openLine({ secret, retry, wsProxy, callTimeout }: State, events: LineEvents): Line {
   // A `retry` that is not a number of attempts counts as 0, as it does for released clients.
   const retries = retry === true ? Infinity : Math.max(0, Math.floor(Number(retry ?? 0)) || 0);
-  return new Line({ secret: secret === undefined || secret === "" ? DEFAULT_SECRET : secret, proxied: Boolean(wsProxy), retries, callTimeout }, events);
+  return new Line(
+    { secret: (secret === "" ? undefined : secret) ?? DEFAULT_SECRET, proxied: Boolean(wsProxy), retries, callTimeout: positive(callTimeout) },
+    events,
+  );
+}
+
+/** A number from a configuration, which may come from a page's URL as text; undefined for what is none, or not positive. */
+function positive(value: unknown): number | undefined {
+  const number = typeof value === "boolean" ? 0 : Number(value);
+  return number > 0 ? number : undefined;
 }
 
 function connect(api: WebsocketConnection, state: State, line: Line): WebsocketSession | null {

@@ -1,6 +1,7 @@
 import type { WaitOptions } from "../rpc/deadline.js";
 import { Session } from "../session/session.js";
 import type { Subscription } from "../session/features/subscribe.js";
+import type { OwnBytes } from "../transports/transport.js";
 import { withDefaults } from "../wire/limits.js";
 import { clientFailure, connectionClosed, toFailure } from "./error.js";
 import { OPEN, type SocketLike } from "./socket.js";
@@ -119,10 +120,11 @@ export class ReleasedSession {
     method: string,
     args: readonly unknown[] = [],
     kwargs: Readonly<Record<string, unknown>> = {},
-    { timeout = this.#callTimeout, signal }: WaitOptions = {},
+    options?: WaitOptions | null,
   ): Promise<unknown> {
     if (!this.#session || !this.open) return Promise.reject(clientFailure(`${method} was not called: the connection is not open`));
-    return this.#session.call(method, args, kwargs, { timeout, signal }).catch((error: unknown) => {
+    const { timeout, signal } = options ?? {};
+    return this.#session.call(method, args, kwargs, { timeout: timeout ?? this.#callTimeout, signal: signal ?? undefined }).catch((error: unknown) => {
       throw toFailure(error);
     });
   }
@@ -161,7 +163,7 @@ class SocketSink {
   }
 
   send(frame: Uint8Array): void {
-    this.socket.send(frame as Uint8Array<ArrayBuffer>);
+    this.socket.send(frame as OwnBytes);
   }
 }
 

@@ -1,5 +1,6 @@
 import { UsageError } from "../errors.js";
 import { report } from "../report.js";
+import type { OwnBytes } from "../transports/transport.js";
 
 /** The part of a WebSocket that the compatibility API uses, so that others can stand in for it: {@link SocketFactory}. */
 export interface SocketLike {
@@ -12,7 +13,7 @@ export interface SocketLike {
   onmessage: ((event: { readonly data: unknown }) => void) | null;
   onclose: ((event: { readonly code?: number; readonly reason?: string }) => void) | null;
   onerror: ((event: unknown) => void) | null;
-  send(data: Uint8Array<ArrayBuffer>): void;
+  send(data: OwnBytes): void;
   close(): void;
 }
 

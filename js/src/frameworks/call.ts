@@ -25,27 +25,39 @@ export type Caller<T> = (
 
 export const IDLE: CallStatus<never> = { pending: false, result: undefined, error: undefined, progress: undefined };
 
-/** What makes calls, and shows how the newest one stands, until the signal aborts: that gives up all of them. */
-export function caller<T>(link: Link | undefined, method: string, signal: AbortSignal, show: (status: CallStatus<T>) => void): Caller<T> {
-  let status: CallStatus<T> = IDLE;
-  let newest = 0;
-  const set = (number: number, change: Partial<CallStatus<T>>): void => {
-    if (number === newest && !signal.aborted) show((status = { ...status, ...change }));
+/** Has calls go over that link, to that method, until the function that it returns is called: that gives up those under way. */
+type Begin<T> = (link: Link | undefined, method: string, show: (status: CallStatus<T>) => void) => () => void;
+
+/** What makes the calls of one component, and shows how the newest one stands. */
+export function calls<T>(): readonly [begin: Begin<T>, call: Caller<T>] {
+  let current: Caller<T> | undefined;
+  let newest: object | undefined;
+  const begin: Begin<T> = (link, method, show) => {
+    const end = new AbortController();
+    let status: CallStatus<T> = IDLE;
+    show(status);
+    current = async (args, kwargs, options) => {
+      const own = (newest = {});
+      const set = (change: Partial<CallStatus<T>>): void => {
+        if (own === newest) show((status = { ...status, ...change }));
+      };
+      set({ pending: true, error: undefined, progress: undefined });
+      try {
+        if (!link) throw new UsageError("there is no link");
+        const signal = options?.signal ? AbortSignal.any([end.signal, options.signal]) : end.signal;
+        const result = await link.call<T>(method, args, kwargs, { ...options, signal, onProgress: (progress) => set({ progress }) });
+        set({ pending: false, result });
+        return result;
+      } catch (error) {
+        set({ pending: false, error });
+        return undefined;
+      }
+    };
+    return () => {
+      current = newest = undefined;
+      end.abort();
+    };
   };
-  show(IDLE);
-  return async (args, kwargs, options) => {
-    const number = ++newest;
-    set(number, { pending: true, error: undefined, progress: undefined });
-    try {
-      if (!link) throw new UsageError("there is no link yet");
-      const either = options?.signal ? AbortSignal.any([signal, options.signal]) : signal;
-      const onProgress = (progress: unknown): void => set(number, { progress });
-      const result = await link.call<T>(method, args, kwargs, { ...options, signal: either, onProgress });
-      set(number, { pending: false, result });
-      return result;
-    } catch (error) {
-      set(number, { pending: false, error });
-      return undefined;
-    }
-  };
+  // Effects of the components inside run first: what they call waits until those of this one have run, in the same step.
+  return [begin, async (...args) => (current ?? (await Promise.resolve(), current))?.(...args)];
 }

@@ -34,25 +34,21 @@ export function keyOf(target: LinkTarget): string | undefined {
 export function hold(target: LinkTarget, options: UseLinkOptions | undefined, show: (status: LinkStatus) => void): () => void {
   const end = new AbortController();
   const { signal } = end;
-  let close: (() => void) | undefined;
-  const over = (): boolean => signal.aborted;
   const tell = (link: Link | undefined, error?: unknown): void => {
-    if (!over()) show({ link, state: link?.state ?? "closed", error });
-  };
-  const run = async (): Promise<void> => {
-    if (over()) return;
-    const link = await connect(target as string, { ...options, signal });
-    close = () => void link.close();
-    if (over()) return close();
-    link.addEventListener("statechange", () => tell(link));
-    tell(link);
-    const { code, reason } = await link.closed;
-    tell(link, new ConnectionError("the link is closed", code, reason));
+    if (!signal.aborted) show({ link, state: link?.state ?? "closed", error });
   };
   show(CONNECTING);
-  queueMicrotask(() => void run().catch((error: unknown) => tell(undefined, error)));
+  const opening = Promise.resolve().then(() => connect(target as string, { ...options, signal }));
+  opening
+    .then(async (link) => {
+      link.addEventListener("statechange", () => tell(link));
+      tell(link);
+      const { code, reason } = await link.closed;
+      tell(link, new ConnectionError("the link is closed", code, reason));
+    })
+    .catch((error: unknown) => tell(undefined, error));
   return () => {
     end.abort();
-    close?.();
+    opening.then((link) => link.close(), () => undefined);
   };
 }

@@ -3,10 +3,10 @@
  *
  * @module wslink/react
  */
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { Link } from "../client/link.js";
 import type { SubscribeOptions } from "../session/features/subscribe.js";
-import { type CallStatus, type Caller, IDLE, caller } from "./call.js";
+import { type CallStatus, type Caller, IDLE, calls } from "./call.js";
 import { CONNECTING, type LinkStatus, type LinkTarget, type UseLinkOptions, hold, keyOf } from "./connection.js";
 import { NOTHING, type Shown, type TopicStatus, type Watch, watchTopic } from "./topic.js";
 
@@ -69,12 +69,7 @@ export function useTopic<T = unknown>(link: Link | undefined, topic: string, opt
  */
 export function useCall<T = unknown>(link: Link | undefined, method: string): CallStatus<T> & { readonly call: Caller<T> } {
   const [status, setStatus] = useState<CallStatus<T>>(IDLE);
-  const current = useRef<Caller<T>>(undefined);
-  useEffect(() => {
-    const end = new AbortController();
-    current.current = caller(link, method, end.signal, setStatus);
-    return () => end.abort();
-  }, [link, method]);
-  const call = useCallback<Caller<T>>(async (...args) => current.current?.(...args), []);
+  const [[begin, call]] = useState(calls<T>);
+  useEffect(() => begin(link, method, setStatus), [link, method]);
   return { ...status, call };
 }

@@ -3,10 +3,10 @@
  *
  * @module wslink/vue
  */
-import { type MaybeRefOrGetter, type Ref, nextTick, onMounted, shallowReactive, toRefs, toValue, watch } from "vue";
+import { type MaybeRefOrGetter, type Ref, nextTick, onMounted, shallowReactive, toRefs, toValue, watch, watchSyncEffect } from "vue";
 import type { Link } from "../client/link.js";
 import type { SubscribeOptions } from "../session/features/subscribe.js";
-import { type CallStatus, type Caller, IDLE, caller } from "./call.js";
+import { type CallStatus, type Caller, IDLE, calls } from "./call.js";
 import { CONNECTING, type LinkStatus, type LinkTarget, type UseLinkOptions, hold, keyOf } from "./connection.js";
 import { NOTHING, type Shown, type TopicStatus, type Watch, filterKey, watchTopic } from "./topic.js";
 
@@ -84,11 +84,8 @@ export function useCall<T = unknown>(
   method: MaybeRefOrGetter<string>,
 ): Refs<CallStatus<T>> & { readonly call: Caller<T> } {
   const status = shallowReactive<CallStatus<T>>({ ...IDLE });
-  let current: Caller<T> | undefined;
-  whileMounted([() => toValue(link), () => toValue(method)], () => {
-    const end = new AbortController();
-    current = caller(toValue(link), toValue(method), end.signal, (next) => Object.assign(status, next));
-    return () => end.abort();
-  });
-  return { ...toRefs(status), call: async (...args) => current?.(...args) };
+  const [begin, call] = calls<T>();
+  // At once, before watchers of the application run, which may call.
+  onMounted(() => watchSyncEffect((onCleanup) => onCleanup(begin(toValue(link), toValue(method), (next) => Object.assign(status, next)))));
+  return { ...toRefs(status), call };
 }

@@ -1,6 +1,6 @@
 // Items of calls, in either direction, within the credit that their reader gives (STR): wslink.rpc.streams in Python.
 import { ErrorCode, ProtocolError } from "../errors.js";
-import { textOf } from "../report.js";
+import { textOf } from "../wire/text.js";
 
 /** What an argument may be in place of a value. */
 export type StreamSource = AsyncIterable<unknown> | ReadableStream<unknown>;
@@ -148,12 +148,12 @@ export function isSource(value: unknown): value is StreamSource {
   return Symbol.asyncIterator in value || typeof (value as Partial<ReadableStream>).getReader === "function";
 }
 
-/** Not every browser can iterate over a ReadableStream. */
+/** Not every browser can iterate over a ReadableStream. It is locked when it is first read: the call may be refused for another argument. */
 function open(source: StreamSource): Source {
   if (!("getReader" in source)) return source[Symbol.asyncIterator]();
-  const reader = source.getReader();
+  let reader: ReadableStreamDefaultReader | undefined;
   return {
-    next: () => reader.read(),
-    return: () => reader.cancel().then(() => ({ done: true, value: undefined })),
+    next: () => (reader ??= source.getReader()).read(),
+    return: () => (reader ?? source).cancel().then(() => ({ done: true, value: undefined })),
   };
 }

@@ -284,8 +284,11 @@ export class Session {
     stream?: number,
     keys?: object,
   ): Promise<unknown> {
-    if (this.#ended) throw this.#ended;
-    options.signal?.throwIfAborted();
+    const check = (): void => {
+      if (this.#ended) throw this.#ended;
+      options.signal?.throwIfAborted();
+    };
+    check();
     if (typeof method !== "string") throw new UsageError(`the name of a method is text, not ${typeof method}`);
     if (onProgress) isFunction("onProgress", onProgress);
     if (onTransfer) isFunction("onTransfer", onTransfer);
@@ -294,7 +297,9 @@ export class Session {
     const lifted = this.#streams.lift(id, args, kwargs);
     const asks = { ...(onProgress && { progress: true }), ...(stream && { stream }), ...keys };
     const message = this.#encoder.encode({ wslink: "1.0", id, ...asks, method, args: lifted.args, ...(kwargs && { kwargs: lifted.kwargs }) });
+    check(); // again: a getter, or a toJSON, of an argument may close the link or give the call up
     const response = this.#pending.wait(id, method, options);
+    if (!this.#pending.has(id)) return response; // its options are refused: nothing is sent
     if (lifted.outlets.length > 0) this.#streams.feed(id, lifted.outlets, response, (error) => this.#reject(id, error));
     if (onTransfer) this.#transfers.watch(id, onTransfer, response);
     if (onProgress) this.#progress.watch(id, onProgress, response);

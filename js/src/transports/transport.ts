@@ -1,3 +1,6 @@
+/** A `Uint8Array` whose buffer is no SharedArrayBuffer; before TypeScript 5.7 they have no type of their own. */
+export type OwnBytes = ReturnType<Uint8Array["slice"]>;
+
 /** What a connection reports to its owner. Calls come one at a time, frames in the order in which they were sent. */
 export interface TransportEvents {
   /** A frame arrived. The receiver may keep it. */

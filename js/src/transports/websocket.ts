@@ -1,5 +1,5 @@
 import { ConnectionError, UnsupportedError } from "../errors.js";
-import type { Transport, TransportEvents } from "./transport.js";
+import type { OwnBytes, Transport, TransportEvents } from "./transport.js";
 
 /** What a WebSocket's events may hold. */
 export interface WebSocketEvent {
@@ -13,13 +13,16 @@ export interface WebSocketEvent {
 export interface WebSocketLike {
   binaryType: string;
   readonly bufferedAmount?: number;
-  send(data: Uint8Array<ArrayBuffer>): void;
+  send(data: OwnBytes): void;
   close(code?: number, reason?: string): void;
   addEventListener(type: "open" | "message" | "close" | "error", listener: (event: WebSocketEvent) => void): void;
 }
 
 /** The largest frame that is received where this package opens the socket itself, in bytes; browsers have no such limit. */
 const MAX_FRAME = 2 ** 30;
+
+/** The most characters of a close's reason: a WebSocket refuses more than 123 bytes. */
+const MAX_REASON = 40;
 
 /** How long this side waits for the server to close too, in milliseconds. */
 const CLOSE_TIMEOUT = 2000;
@@ -40,7 +43,6 @@ export async function openWebSocket(url: string, chosen: WebSocketConstructor | 
   const socket = construct(Constructor, url, name);
   socket.binaryType = "arraybuffer";
   return new Promise((resolve, reject) => {
-    let details = "";
     const abandon = (): void => {
       reject(signal.reason as Error);
       socket.close();
@@ -50,11 +52,12 @@ export async function openWebSocket(url: string, chosen: WebSocketConstructor | 
       signal.removeEventListener("abort", abandon);
       resolve(new WebSocketTransport(name, socket));
     });
-    // A browser gives no reason here, on purpose; Node's implementations do.
-    socket.addEventListener("error", ({ message }) => (details = message ? ` (${message})` : ""));
-    socket.addEventListener("close", ({ code = 1006, reason = "" }) => {
-      reject(new ConnectionError(`cannot connect to ${name}${details}`, code, reason));
-    });
+    // A browser gives no reason here, on purpose; implementations for Node do, and that of Node 22 ends with an error, without a close.
+    const failed = ({ message, code = 1006, reason = "" }: WebSocketEvent): void => {
+      reject(new ConnectionError(`cannot connect to ${name}${message ? ` (${message})` : ""}`, code, reason));
+    };
+    socket.addEventListener("error", failed);
+    socket.addEventListener("close", failed);
   });
 }
 
@@ -86,7 +89,7 @@ class WebSocketTransport implements Transport {
 
   listen(events: TransportEvents): void {
     this.#socket.addEventListener("message", ({ data }) => {
-      events.frame(typeof data === "string" ? data : new Uint8Array(data as ArrayBuffer));
+      inTurn(() => events.frame(typeof data === "string" ? data : new Uint8Array(data as ArrayBuffer)));
     });
     this.#closed = (code, reason) => {
       this.#closed = () => undefined;
@@ -94,22 +97,28 @@ class WebSocketTransport implements Transport {
     };
     this.#socket.addEventListener("close", ({ code = 1006, reason = "" }) => {
       // A server that is in the middle of a large message may end the connection in response to a close, without a word of its own.
-      this.#closed(code === 1006 ? (this.#asked ?? code) : code, reason);
+      inTurn(() => this.#closed(code === 1006 ? (this.#asked ?? code) : code, reason));
     });
   }
 
   send(frame: Uint8Array): void {
-    this.#socket.send(frame as Uint8Array<ArrayBuffer>);
+    this.#socket.send(frame as OwnBytes);
   }
 
   close(code: number, reason: string): void {
     this.#asked = code;
-    this.#socket.close(code, reason);
+    this.#socket.close(code, reason.slice(0, MAX_REASON));
     // Platforms wait for the close frame of the other side for up to half a minute; a released server that runs a method sends none.
     const timer = setTimeout(() => this.#closed(1006, "the server did not respond to the close"), CLOSE_TIMEOUT);
     this.#socket.addEventListener("close", () => clearTimeout(timer));
   }
 }
+
+/**
+ * One event per turn of the event loop, as in browsers: a result reaches who awaits it before the publications behind it (ORD-2). Where there is a
+ * `setImmediate`, as in Node and Deno, several may come in one.
+ */
+const inTurn = (globalThis as { setImmediate?: (run: () => void) => unknown }).setImmediate ?? ((run: () => void) => run());
 
 async function findWebSocket(): Promise<WebSocketConstructor> {
   return (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket ?? (await importWebSocket());
@@ -122,9 +131,7 @@ async function importWebSocket(): Promise<WebSocketConstructor> {
   })) as { WebSocket: new (url: string, options: object) => WebSocketLike };
   return class extends WebSocket {
     constructor(url: string) {
-      // One message per turn of the event loop, as in browsers: a result reaches who awaits it before the publications behind it (ORD-2).
-      const closeTimeout = CLOSE_TIMEOUT;
-      super(url, { allowSynchronousEvents: false, maxPayload: MAX_FRAME, perMessageDeflate: false, closeTimeout });
+      super(url, { maxPayload: MAX_FRAME, perMessageDeflate: false, closeTimeout: CLOSE_TIMEOUT });
     }
   };
 }

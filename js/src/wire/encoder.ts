@@ -283,7 +283,7 @@ export class Encoder {
     else this.#sized(list.length, 0, 0xdc, 0xdd);
     let index = 0;
     try {
-      for (; index < list.length; index++) this.#value(list[index], depth + 1);
+      for (const { length } = list; index < length; index++) this.#value(list[index], depth + 1); // an item may change the list
     } catch (error) {
       throw inside(`[${index}]`, error);
     }
@@ -291,7 +291,7 @@ export class Encoder {
 
   #map(map: ReadonlyMap<unknown, unknown>, depth: number): void {
     this.#mapHeader(map.size);
-    for (const [key, value] of map) {
+    for (const [key, value] of [...map]) {
       try {
         if (!isKey(key)) throw new Misfit("a key of a Map is neither text, a number, a boolean nor null");
         // A server that takes no arrays is a released one, which takes nothing but text as keys.

@@ -2,9 +2,10 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, test } from "vitest";
+import { WebSocket } from "ws";
 import { AuthenticationError, ConnectionError, ProtocolError, TimeoutError, UsageError, VERSION, connect } from "../../src/index.js";
 import { CLIENT_ID, WELCOME, WELCOME_WITH_FEATURES } from "../support/peer.js";
-import { linked, nextConnection, url } from "../support/linked.js";
+import { linked, nextConnection, settled, url } from "../support/linked.js";
 import { readVectors } from "../support/vectors.js";
 
 interface HelloCase {
@@ -164,5 +165,49 @@ describe("connecting", () => {
     const { link } = await linked(undefined, { signal: abort.signal });
     abort.abort();
     expect(link.state).toBe("open");
+  });
+});
+
+describe("a platform's WebSocket", () => {
+  test("may hand on several messages in one turn: a result reaches who awaits it before the publications behind it (ORD-2)", async () => {
+    const { link, peer } = await linked(WELCOME_WITH_FEATURES, { WebSocket: WebSocket as never });
+    const order: unknown[] = [];
+    const subscription = link.subscribe("news", (payload) => order.push(payload));
+    peer.answer(await peer.next(), { delivery: "reliable" });
+    await subscription.ready;
+    const calling = (async () => order.push(await link.call("paint")))();
+    const call = await peer.next();
+    peer.together(() => {
+      peer.answer(call, "result");
+      for (let n = 0; n < 5; n++) peer.publish("news", n, { subscriptions: [1] });
+    });
+    await calling;
+    await settled(link, peer);
+    expect(order).toEqual(["result", 0, 1, 2, 3, 4]);
+  });
+
+  test("may close in that turn: what came before is heard", async () => {
+    const linking = connect(await url(), { WebSocket: WebSocket as never });
+    const peer = await nextConnection();
+    const hello = await peer.next();
+    peer.together(() => {
+      peer.fail(hello, { code: -32000, message: "Authentication failed" });
+      peer.socket.close(1008);
+    });
+    await expect(linking).rejects.toBeInstanceOf(AuthenticationError);
+  });
+
+  test.each([
+    ["an error alone, as in Node 22", ["error"], { message: "refused" }, "cannot connect to ws://127.0.0.1:1/ws (refused)"],
+    ["a close without a code, as in Deno", ["close"], {}, "cannot connect to ws://127.0.0.1:1/ws"],
+    ["an error before the close", ["error", "close"], { code: 1006 }, "cannot connect to ws://127.0.0.1:1/ws"],
+  ])("may say by %s that it cannot connect", async (_, events, detail, message) => {
+    class Failing extends EventTarget {
+      constructor() {
+        super();
+        queueMicrotask(() => events.forEach((type) => this.dispatchEvent(Object.assign(new Event(type), detail))));
+      }
+    }
+    await expect(connect("ws://127.0.0.1:1/ws", { WebSocket: Failing as never, timeout: 200 })).rejects.toMatchObject({ name: "ConnectionError", message, code: 1006 });
   });
 });

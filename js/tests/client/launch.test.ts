@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { type IncomingMessage, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { LaunchError, type LaunchProgress, TimeoutError, connect, launch } from "../../src/index.js";
 import { linked, nextConnection, reported, url as socket } from "../support/linked.js";
 import { WELCOME } from "../support/peer.js";
@@ -160,6 +160,24 @@ test("the launcher's host stands for the page's outside pages", async () => {
   const url = await launcher(json(200, { id: "1", sessionURL: "ws://USE_HOST/s?on=USE_HOSTNAME" }));
   const { host, hostname } = new URL(url);
   expect((await launch(url, REQUEST)).sessionURL).toBe(`ws://${host}/s?on=${hostname}`);
+});
+
+test.each([{ host: "", hostname: "" }, {}])("as it does in pages without a host, such as those of files: %j", async (location) => {
+  vi.stubGlobal("location", location);
+  const url = await launcher(json(200, { id: "1", sessionURL: "ws://USE_HOST/s?on=USE_HOSTNAME" }));
+  const { host, hostname } = new URL(url);
+  expect((await launch(url, REQUEST)).sessionURL).toBe(`ws://${host}/s?on=${hostname}`);
+  vi.unstubAllGlobals();
+});
+
+test("what onProgress throws, or rejects with, is reported", async () => {
+  const url = await launcher(events(event("starting", {}), event("ready", SESSION)));
+  const onProgress = (progress: LaunchProgress): unknown => {
+    if (progress.state === "starting") throw new Error("thrown");
+    return Promise.reject(new Error("rejected"));
+  };
+  expect(await launch(url, REQUEST, { onProgress })).toEqual(SESSION);
+  await vi.waitFor(() => expect(reported).toMatchObject([{ message: "thrown" }, { message: "rejected" }]));
 });
 
 test("connect takes a session", async () => {

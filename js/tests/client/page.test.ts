@@ -89,5 +89,19 @@ test("a frame without an address of its own has that of its base", () => {
   const frame = { location: { href: "about:srcdoc" }, document: { baseURI: "https://notebook.example/app/" } };
   expect(defaultUrl("https://notebook.example/app/assets/index.js", frame)).toBe("wss://notebook.example/ws");
   expect(baseOf(frame)).toBe("https://notebook.example/app/");
+  expect(baseOf({ ...frame, location: { href: "about:blank" } })).toBe("https://notebook.example/app/");
   expect(baseOf({ ...frame, location: { href: "http://a.example/x" } })).toBe("http://a.example/x");
+});
+
+test("a worker, or a page, that was made from a Blob has its maker's origin", () => {
+  const worker = { location: { href: "blob:https://a.example:8443/1b2c" } };
+  expect(defaultUrl("blob:https://a.example:8443/1b2c", worker)).toBe("wss://a.example:8443/ws");
+  expect(socketUrl("lab/ws", baseOf(worker))).toBe("wss://a.example:8443/lab/ws");
+  expect(() => socketUrl("/ws", baseOf({ location: { href: "blob:null/1b2c" } }))).toThrow(UsageError);
+});
+
+test("what stands in for a page in Node, and has no address, is none", () => {
+  const page = { location: { protocol: "http:" } as unknown as { href: string }, document: { baseURI: "http://a.example/" } };
+  expect(baseOf(page)).toBeUndefined();
+  expect(socketUrl("ws://a.example/ws", baseOf(page))).toBe("ws://a.example/ws");
 });

@@ -66,6 +66,24 @@ test("a value that makes a call while it is read changes neither message", async
   expect([await outer, await inner[0]]).toEqual(["a.b", "c.d"]);
 });
 
+test("a value that adds to what holds it, or takes from it, while it is read leaves the message whole", async () => {
+  const { link, peer } = await linked();
+  const reading = (read: () => unknown): object => ({ get x(): number { read(); return 1; } }); // prettier-ignore
+  const list: unknown[] = [reading(() => list.push(3)), 2];
+  const map = new Map<string, unknown>();
+  const set = new Set<unknown>();
+  map.set("a", reading(() => map.set(`b${map.size}`, 3)));
+  set.add(reading(() => set.add(set.size)));
+  const shrinking: unknown[] = [reading(() => (shrinking.length = 1)), 2];
+  const calls = [list, map, set, shrinking].map((value) => link.call("a.b", [value]));
+  for (const arrived of [[{ x: 1 }, 2], { a: { x: 1 } }, [{ x: 1 }], [{ x: 1 }, null]]) {
+    const call = await peer.next();
+    expect(call.args).toEqual([arrived]);
+    peer.answer(call, null);
+  }
+  await Promise.all(calls);
+});
+
 function* generator(): Generator<number> {
   yield 1;
 }

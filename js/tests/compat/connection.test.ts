@@ -15,7 +15,18 @@ describe.each(MAKERS)("%s", (_, make) => {
     expect(hello.args).toEqual([{ secret: "s3cret" }]);
   });
 
-  test.each([undefined, ""])("has a secret for servers without one (%o)", async (secret) => {
+  test("has no session before it connects, and none after its end", async () => {
+    const { WebsocketConnection } = await make();
+    const connection = WebsocketConnection.newInstance({ urls: await url() });
+    expect(connection.getSession()).toBe(null);
+    expect(connection.connect()).toBe(connection.getSession());
+    connection.destroy();
+    expect(connection.getSession()).toBe(undefined);
+    expect(connection.connect()).toBe(null);
+    connection.destroy();
+  });
+
+  test.each([undefined, "", null as never])("has a secret for servers without one (%o)", async (secret) => {
     const { WebsocketConnection } = await make();
     WebsocketConnection.newInstance({ urls: [await url(), "ws://elsewhere/ws"], secret }).connect();
     expect((await (await nextConnection()).next()).args).toEqual([{ secret: "wslink-secret" }]);

@@ -197,6 +197,17 @@ describe("ours", () => {
     expect(await failure(session.call("any", [], {}, { timeout: 5 }))).toEqual(late);
   });
 
+  test.each([null, "", 0, "0", NaN, -5, false, true, "no"])("a callTimeout of %o is none, and text of a number is one", async (callTimeout) => {
+    const { session, peer } = await opened(ours, { callTimeout: callTimeout as never });
+    for (const options of [undefined, null, {}, { timeout: null, signal: null }]) {
+      const call = session.call("any", [], {}, options as never);
+      peer.answer(await peer.next(), "good");
+      expect(await call).toBe("good");
+    }
+    const timed = await opened(ours, { callTimeout: "20" as never });
+    expect(await failure(timed.session.call("any"))).toMatchObject({ message: expect.stringContaining("within 20 ms") as unknown });
+  });
+
   test("a call can be given up", async () => {
     const { session } = await opened(ours);
     const giveUp = new AbortController();

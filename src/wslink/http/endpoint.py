@@ -7,9 +7,9 @@ import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from multidict import CIMultiDict
 
 from wslink.http import origin
@@ -33,8 +33,7 @@ SHUT_DOWN_TIMEOUT = 1.0
 """Seconds that clients have to answer the closing handshake when the server stops."""
 
 
-@dataclass(frozen=True)
-class EndpointOptions:
+class EndpointOptions(msgspec.Struct, frozen=True):
     """Options of the WebSocket route.
 
     Attributes:
@@ -195,13 +194,12 @@ class Endpoint:
         self._ended(connection)
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """The HTTP response to a request that cannot be upgraded."""
 
     status: int
     text: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 FOREIGN_PAGE = Refusal(403, "Pages of this origin may not connect.\n")

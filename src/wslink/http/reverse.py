@@ -61,6 +61,13 @@ class SuccessiveSessions:
     def state(self) -> State:
         return self._session.state
 
+    @property
+    def chunked(self) -> bool:
+        return self._session.chunked
+
+    def uncount(self, size: int) -> None:
+        self._session.uncount(size)
+
     def receive(self, binary: bool, data: Buffer | str) -> None:
         if self.awaited:
             self.awaited = False

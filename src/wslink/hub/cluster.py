@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Hashable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from wslink.hub.filters import Tag
 from wslink.hub.recipients import Recipients
@@ -16,8 +17,7 @@ Version = tuple[float, str]
 UNVERSIONED: Version = (0.0, "")
 
 
-@dataclass(slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct):
     """A publication for other workers.
 
     Attributes:

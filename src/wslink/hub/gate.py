@@ -6,7 +6,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from wslink.hosts import is_loopback
 from wslink.session.identity import Authenticator, Credentials, Identity
@@ -27,8 +28,7 @@ MAX_ADDRESSES = 10_000
 """Addresses that are remembered. Beyond that, the least recently refused ones are forgotten."""
 
 
-@dataclass(slots=True)
-class _Record:
+class _Record(msgspec.Struct):
     refused: int
     last: float
     turn: float

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 TARGET_AGE = 0.1
 """Seconds in addition to the line's own round trip."""
@@ -18,7 +18,7 @@ GAIN = 0.4
 FAR = 2.0
 
 
-class Rendered(NamedTuple):
+class Rendered(msgspec.Struct, frozen=True):
     """Describes how a publication was rendered.
 
     Attributes:

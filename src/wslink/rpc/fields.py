@@ -22,8 +22,7 @@ class Missing:
 MISSING = Missing()
 
 
-@dataclasses.dataclass(frozen=True)
-class Field:
+class Field(msgspec.Struct, frozen=True):
     """One field.
 
     Attributes:
@@ -39,8 +38,7 @@ class Field:
     default: Any = MISSING
 
 
-@dataclasses.dataclass(frozen=True)
-class Fields:
+class Fields(msgspec.Struct, frozen=True):
     """The fields of a class.
 
     Attributes:

@@ -10,7 +10,8 @@ import logging
 import threading
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+
+import msgspec
 
 from wslink.errors import RAISED, RESULT_SERIALIZE_ERROR, MethodError, NotSerializable
 from wslink.rpc.call import Call, Executor, current_call
@@ -30,7 +31,7 @@ UNDELIVERED = 4
 _DONE = object()
 
 
-class Serving(NamedTuple):
+class Serving(msgspec.Struct, frozen=True):
     """The streams of a call that is being served, and what its method needs to run (`Call.streams`)."""
 
     streams: CallStreams
@@ -54,20 +55,26 @@ def _is_small(value: Value) -> bool:
     return isinstance(value, (int, float, type(None))) or read_stream_key(value) is not None
 
 
-async def feed(source: AsyncIterable[Value], outlet: Outlet, before: Callable[[], None] | None = None) -> None:
+async def feed(
+    source: AsyncIterable[Value],
+    outlet: Outlet,
+    before: Callable[[], None] | None = None,
+    send: Callable[[Value], None] | None = None,
+) -> None:
     """Send the items of `source`, and close it at the end, or earlier if sending fails.
 
     Args:
         source: the items. The next one is requested when it may be sent.
         outlet: sends them.
         before: called before each item is sent.
+        send: sends an item; `outlet.send` unless given.
 
     Raises:
         NotSerializable: an item cannot be encoded.
         PeerError: see Outlet.wait.
         Exception: whatever `source` raises.
     """
-    iterator = aiter(source)
+    iterator, send = aiter(source), send or outlet.send
     try:
         while True:
             if not outlet.room:
@@ -78,7 +85,7 @@ async def feed(source: AsyncIterable[Value], outlet: Outlet, before: Callable[[]
                 return
             if before is not None:
                 before()
-            outlet.send(value)
+            send(value)
             if not outlet.sent % TURN:
                 await asyncio.sleep(0)
     finally:
@@ -110,8 +117,11 @@ def streaming(function: Function, run: str) -> Function:
             made = await made
         try:
             if isinstance(made, AsyncIterable):
-                source = made if executor is None else _MadeElsewhere(aiter(made), executor)
-                await feed(source, outlet, functools.partial(_before_item, ordering, call))
+                before = functools.partial(_before_item, ordering, call)
+                if executor is None:
+                    await feed(made, outlet, before)
+                else:
+                    await feed(_MadeElsewhere(aiter(made), executor, outlet), outlet, before, outlet.send_encoded)
             else:
                 await _Steps(made, outlet, ordering, call).drive(executor or _here)
         except NotSerializable as error:
@@ -143,17 +153,21 @@ def awaitable(function: Function) -> Function:
 
 
 class _MadeElsewhere:
-    """The items of an async generator that an executor runs."""
+    """The items of an async generator that an executor runs, encoded there before anything can change them."""
 
-    def __init__(self, iterator: AsyncIterator[Value], executor: Executor) -> None:
+    def __init__(self, iterator: AsyncIterator[Value], executor: Executor, outlet: Outlet) -> None:
         self._iterator = iterator
         self._executor = executor
+        self._outlet = outlet
 
     def __aiter__(self) -> _MadeElsewhere:
         return self
 
     async def __anext__(self) -> Value:
-        return await self._executor(self._iterator.__anext__)
+        return await self._executor(self._step)
+
+    async def _step(self) -> Value:
+        return self._outlet.encoded(await self._iterator.__anext__(), self._outlet.sent)
 
     async def aclose(self) -> None:
         close = getattr(self._iterator, "aclose", None)

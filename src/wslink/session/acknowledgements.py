@@ -6,14 +6,15 @@ import asyncio
 import math
 from collections.abc import Callable
 from time import monotonic
-from typing import NamedTuple
+
+import msgspec
 
 from wslink.session.numbering import Received
 from wslink.wire.extensions import ACKNOWLEDGEMENT, pack_extension
 from wslink.wire.frames import Message
 
 
-class Due(NamedTuple):
+class Due(msgspec.Struct, frozen=True):
     """When an acknowledgement is due.
 
     Attributes:

@@ -86,6 +86,16 @@ class Detachable(Refusals):
         if self.acknowledgements is None:
             self.acknowledgements = Acknowledgements(self._send_now, SELDOM, self.resumption.received)
 
+    @property
+    def chunked(self) -> bool:
+        """Whether binary frames are chunks of messages (G2-2)."""
+        return self.encoder.version == 2
+
+    def uncount(self, size: int) -> None:
+        """What comes next begins with `size` bytes that the client has not sent (FLOW-1)."""
+        if self.acknowledgements is not None:
+            self.acknowledgements.received -= size
+
     def void_previous_token(self) -> None:
         """Void the previous token: by acknowledging messages the client has shown that it knows its newest one
         (RES-7)."""

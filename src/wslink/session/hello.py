@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from wslink.errors import AuthenticationError, InvalidParams
 from wslink.session.resumption import Return
@@ -16,8 +16,7 @@ MAX_TOKEN = 64
 """The longest token that is accepted, in characters."""
 
 
-@dataclass(slots=True)
-class Hello:
+class Hello(msgspec.Struct):
     """A client's hello.
 
     Attributes:
@@ -31,7 +30,7 @@ class Hello:
     secret: Value
     has_secret: bool
     features: tuple[str, ...] = ()
-    client: dict[str, Value] = field(default_factory=dict)
+    client: dict[str, Value] = msgspec.field(default_factory=dict)
     back: Return = FIRST
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl
+
+import msgspec
 
 from wslink.errors import UsageError
 from wslink.wire.messages import is_text
@@ -14,8 +15,7 @@ from wslink.wire.messages import is_text
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(msgspec.Struct, frozen=True):
     """How a connection was opened, as far as its transport knows.
 
     Attributes:
@@ -29,7 +29,7 @@ class Opening:
             uses the channel of the kernel, which its user controls (HELLO-7).
     """
 
-    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
+    headers: Mapping[str, str] = NO_HEADERS
     address: str = ""
     query: str = ""
     same_origin: bool = False
@@ -38,8 +38,7 @@ class Opening:
     vouched: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(msgspec.Struct, frozen=True):
     """The credentials that a client presented, for the application's authentication.
 
     Attributes:
@@ -104,8 +103,7 @@ class Credentials:
         return list(every(name, ())) if every is not None else [self.headers[name]] if name in self.headers else []
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True):
     """The identity of a client.
 
     Attributes:
@@ -114,7 +112,7 @@ class Identity:
     """
 
     user: str = ""
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raises UsageError."""

@@ -46,6 +46,7 @@ class Departed:
     """The receiver of a connection whose session has moved to another one (session.ports.FrameReceiver)."""
 
     __slots__ = ("client_id", "state")
+    chunked: bool = False
 
     def __init__(self, client_id: str) -> None:
         self.client_id: str = client_id
@@ -53,6 +54,8 @@ class Departed:
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
         """Ignored: the client will send it again."""
+
+    def uncount(self, size: int) -> None: ...
 
     def charge(self, seconds: float) -> None: ...
 

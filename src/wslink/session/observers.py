@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from wslink.session.identity import Opening
 from wslink.session.view import SessionView
@@ -13,7 +14,7 @@ from wslink.wire.messages import Request
 from wslink.wire.value import Value
 
 
-class Published(NamedTuple):
+class Published(msgspec.Struct, frozen=True):
     """A publication, as observers see it.
 
     Attributes:

@@ -31,8 +31,16 @@ class FrameReceiver(Protocol):
     @property
     def state(self) -> State: ...
 
+    @property
+    def chunked(self) -> bool:
+        """Whether binary frames are chunks of messages (G2-2), which a transport may divide into smaller ones."""
+
     def receive(self, binary: bool, data: Buffer | str) -> None:
         """Handle one data frame. Never raises."""
+
+    def uncount(self, size: int) -> None:
+        """A chunk has been divided: what comes next begins with `size` bytes that the peer has not sent, and that do
+        not count (FLOW-1)."""
 
     def charge(self, seconds: float) -> None:
         """The last frame took this long to handle: the ones that came with it wait for the next turn (TURN-1)."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from typing import NamedTuple
+
+import msgspec
 
 from wslink.session.numbering import Received
 from wslink.session.repeatable import Repeatable
@@ -15,7 +16,7 @@ EXPIRED, OVERFLOW, RESTARTED, REFUSED = "expired", "overflow", "restarted", "ref
 TOKEN_BYTES = 16
 
 
-class Return(NamedTuple):
+class Return(msgspec.Struct, frozen=True):
     """The part of a hello that concerns resumption (RES-1).
 
     Attributes:

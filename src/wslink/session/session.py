@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 import os
 from collections.abc import Callable
 from typing import Any
+
+import msgspec
 
 from wslink import errors
 from wslink.errors import RAISED, AuthenticationError, InvalidRequest, LimitExceeded, PeerError
@@ -71,7 +72,7 @@ class Session(Moving):
         renew: Renew | None = None,
     ) -> None:
         # The request is not kept: a connection may outlive it by days.
-        kept = opening if opening.request is None else dataclasses.replace(opening, request=None)
+        kept = opening if opening.request is None else msgspec.structs.replace(opening, request=None)
         super().__init__(owner, transport, kept, client_id or new_client_id(), route)
         self.renew: Renew | None = renew
         self._received = owner.observers.received

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
+
+import msgspec
 
 from wslink.errors import UsageError
 from wslink.lazy import load
@@ -39,8 +40,7 @@ class ServedTransport(Transport, Protocol):
         """Drop the connection at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class TransportOptions:
+class TransportOptions(msgspec.Struct, frozen=True):
     """Options of a connection's transport.
 
     Attributes:
@@ -58,15 +58,15 @@ class TransportOptions:
     compress: bool
     opened: Callable[[ServedTransport, Opening], Session]
     ended: Callable[[ServedTransport], None]
-    max_frame: int = field(init=False)
-    max_early_frame: int = field(init=False)
+    max_frame: int = 0
+    max_early_frame: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "max_frame", self.limits.max_frame)
-        object.__setattr__(self, "max_early_frame", early_limit(self.limits))
+        msgspec.structs.force_setattr(self, "max_frame", self.limits.max_frame)
+        msgspec.structs.force_setattr(self, "max_early_frame", early_limit(self.limits))
 
 
-class Engine(NamedTuple):
+class Engine(msgspec.Struct, frozen=True):
     """Attributes:
     name: what it is called in settings and in the log.
     serve_request: upgrades a request that is fit for it, and carries a session over it.

@@ -72,6 +72,11 @@ class FrameGuard:
         self._fragments = 0
         self._controls = 0
 
+    @property
+    def ahead(self) -> int:
+        """Bytes that come before the next head; -1 where the end of a head is missing."""
+        return -1 if self._head else self._left
+
     def check(self, data: bytes, limit: int) -> None:
         """Check data that has arrived.
 

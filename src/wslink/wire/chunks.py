@@ -162,6 +162,18 @@ def renumbered(chunks: Sequence[Frame], number: int) -> Sequence[Frame]:
     return (Frame(True, parts, chunk.size, chunk.dense),)
 
 
+def is_part(header: bytes, size: int) -> bool:
+    """Whether a chunk, of `size` bytes with its header, is one of several of a message."""
+    _, offset, total = HEADER.unpack(header)
+    return bool(offset + size - HEADER_LENGTH <= total > size - HEADER_LENGTH)
+
+
+def following(header: bytes, size: int) -> bytes:
+    """The header of the chunk that follows one with `size` bytes of the message."""
+    id_, offset, total = HEADER.unpack(header)
+    return HEADER.pack(id_, (offset + size) & 0xFFFFFFFF, total)
+
+
 def numbered(message: Message, number: int) -> Sequence[Frame]:
     """All frames of a message under a number of its own, however many these are."""
     return renumbered(message.frames, number) if message.source is None else tuple(Cutter(message.source, number))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import os
 from bisect import bisect_right
-from typing import NamedTuple
 
 import msgspec
 from msgspec.msgpack import Ext
@@ -14,6 +12,7 @@ from wslink.errors import ParseError
 from wslink.wire import maps
 from wslink.wire.frames import Buffer
 from wslink.wire.heads import HEAD
+from wslink.wire.landing import Landing
 from wslink.wire.value import Value
 
 ROOM = 12
@@ -27,7 +26,7 @@ LANDED = 127
 """The extension that stands for it in the message."""
 
 
-class Landed(NamedTuple):
+class Landed(msgspec.Struct, frozen=True):
     """A message without one large binary value, which is separate.
 
     Attributes:
@@ -68,7 +67,7 @@ class Partial:
         self._offsets: list[int] = []  # of the stray chunks, ascending
         self._text = bytearray(ROOM)
         self._lands = lands
-        self._value: io.BytesIO | None = None  # one that lands, as far as it has arrived
+        self._value: Landing | None = None  # one that lands, as far as it has arrived
         self._begin = self._end = 0  # of that value
 
     @property
@@ -93,7 +92,7 @@ class Partial:
         token = os.urandom(16)
         mark = msgspec.msgpack.encode(Ext(LANDED, token))
         whole = b"".join((text[: self._begin - BIN_HEAD], mark, text[self._begin :]))
-        return Landed(whole, token, self._value.getvalue(), self.total)
+        return Landed(whole, token, self._value.value(), self.total)
 
     def add(self, offset: int, chunk: memoryview) -> None:
         """Add a chunk. Raises ParseError if it overlaps another."""
@@ -125,10 +124,12 @@ class Partial:
         found = maps.find_large(chunk, LAND_ABOVE)
         if found is not None and len(chunk) < found[1] <= self.total:
             self._begin, self._end = found
-            self._value = io.BytesIO()
+            self._value = Landing(self._end - self._begin)
 
     def forget_stray(self) -> None:
         """Keep only what has arrived from the start."""
+        if self._value is not None:
+            self._value.fit()
         self.stray.clear()
         self._offsets.clear()
 

@@ -9,7 +9,7 @@ import re
 import threading
 from collections import deque
 from collections.abc import Collection, Sequence
-from typing import NamedTuple, cast
+from typing import cast
 
 import msgspec
 
@@ -40,7 +40,7 @@ class _Result(msgspec.Struct, tag_field="wslink", tag=VERSION):
     result: Value
 
 
-class PackedText(NamedTuple):
+class PackedText(msgspec.Struct, frozen=True):
     """An encoded value, and the attachments that it names."""
 
     text: bytes

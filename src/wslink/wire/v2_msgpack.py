@@ -6,7 +6,6 @@ import os
 import struct
 import threading
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import msgspec
 from msgspec.msgpack import Ext
@@ -52,7 +51,7 @@ NO_OPTIONS: Mapping[str, Option] = {}
 _encode = msgspec.msgpack.encode
 
 
-class _Splice(NamedTuple):
+class _Splice(msgspec.Struct, frozen=True):
     """A large binary value and the head of its extension, or None for plain `bin`."""
 
     head: bytes | None

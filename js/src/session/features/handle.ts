@@ -1,6 +1,7 @@
 import { ErrorCode, MethodError, UsageError } from "../../errors.js";
-import { report, textOf, wellFormed } from "../../report.js";
+import { report } from "../../report.js";
 import type { CallMessage, UnaskedMessage } from "../../wire/messages.js";
+import { textOf, wellFormed } from "../../wire/text.js";
 import type { Handler, HandlerContext } from "../callbacks.js";
 import type { Feature, FeatureHost } from "./feature.js";
 import { PROGRESS } from "./progress.js";

@@ -60,6 +60,7 @@ export class Streams implements Feature {
     const lift = (value: unknown): unknown => {
       if (!isSource(value)) return value;
       this.#check();
+      if ("locked" in value && value.locked) throw new UsageError("a locked ReadableStream cannot be sent");
       const key = outlets.length;
       if (key > MAX_KEY) throw new UsageError(`a call has at most ${MAX_KEY + 1} streams as arguments`);
       const isWanted = (): boolean => this.#calls.has(id);

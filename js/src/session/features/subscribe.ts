@@ -186,6 +186,8 @@ interface Actions {
 }
 
 class Entry implements Subscription {
+  /** Neither a plain object, which Vue would wrap wherever it is kept, nor a value that can be sent. */
+  readonly [Symbol.toStringTag] = "Subscription";
   delivery: Delivery | undefined;
 
   readonly #callback: Callback;

@@ -18,7 +18,7 @@ from wslink.transport.closing import CloseTimer
 from wslink.transport.heartbeat import Heartbeat
 from wslink.transport.picows.frames import SMALL
 from wslink.transport.picows.parts import NO_UTF8, MessageParts
-from wslink.transport.picows.private import bound_reads, forget_handshake, progress
+from wslink.transport.picows.private import forget_handshake, progress
 from wslink.transport.picows.sending import Sending
 from wslink.wire.frames import Buffer
 
@@ -181,7 +181,6 @@ class PicowsConnection(Sending):
         self._reading = False
         if not self._transport.is_closing():
             self._transport.pause_reading()
-            bound_reads(self._transport)
 
     def resume_reading(self) -> None:
         self._reading = True
@@ -204,6 +203,9 @@ class PicowsConnection(Sending):
         if code == framing.TOO_BIG:
             reason = too_large(self._options.limits, self.admitted)
         self._session.close(code, reason)
+
+    def announce(self, size: int) -> None:
+        self._parts.announced = size
 
     @property
     def max_size(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-import io
 import zlib
 from collections import deque
 from typing import Protocol
@@ -14,6 +13,7 @@ from picows import WSFrame, WSMsgType
 from wslink.errors import LimitExceeded
 from wslink.transport import deflate, framing
 from wslink.wire.frames import Buffer
+from wslink.wire.landing import Landing
 
 NO_UTF8 = "a text is not UTF-8"
 
@@ -39,14 +39,20 @@ MAX_EXPANDED = 512 * 1024
 
 
 class _Fragments:
-    """A fragmented message, assembled in one buffer."""
+    """A fragmented message, assembled in one buffer.
 
-    def __init__(self, kind: WSMsgType, compressed: bool) -> None:
+    Args:
+        kind: text or binary.
+        compressed: whether it is compressed.
+        announced: the announced number of bytes.
+    """
+
+    def __init__(self, kind: WSMsgType, compressed: bool, announced: int) -> None:
         self.kind = kind
         self.compressed = compressed
         self.size = 0
         self.count = 0
-        self._data = io.BytesIO()
+        self._data = Landing(announced)
         self._text = _decoder() if kind is _TEXT and not compressed else None
 
     def add(self, payload: memoryview, final: bool) -> None:
@@ -58,7 +64,7 @@ class _Fragments:
 
     def joined(self) -> bytes:
         """The whole message, without a copy."""
-        return self._data.getvalue()
+        return self._data.value()
 
 
 class MessageParts:
@@ -69,13 +75,15 @@ class MessageParts:
         agreement: the negotiated compression.
 
     Attributes:
+        announced: bytes of a frame that arrives in fragments.
         empty: whether no message is incomplete, so that a plain frame is the next message.
     """
 
-    __slots__ = ("_expanded", "_fragments", "_inflater", "_receiver", "_task", "_waiting", "empty")
+    __slots__ = ("_expanded", "_fragments", "_inflater", "_receiver", "_task", "_waiting", "announced", "empty")
 
     def __init__(self, receiver: Receiver, agreement: deflate.Agreement | None) -> None:
         self.empty: bool = True
+        self.announced: int = 0
         self._receiver = receiver
         self._inflater = deflate.Inflater(agreement.takeover) if agreement is not None else None
         self._fragments: _Fragments | None = None
@@ -90,7 +98,7 @@ class MessageParts:
             fail(framing.PROTOCOL_ERROR, "a frame that has no place here")
             return
         if fragments is None:
-            fragments = self._fragments = _Fragments(kind, bool(frame.rsv1))
+            fragments = self._fragments = _Fragments(kind, bool(frame.rsv1), self.announced)
             self.empty = False
         size, limit = fragments.size + frame.payload_size, self._receiver.max_size
         if size > limit:

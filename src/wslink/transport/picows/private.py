@@ -16,12 +16,11 @@ from picows.common import WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from wslink.transport.framing import TOO_BIG, BrokenFrame, FrameGuard
+from wslink.transport.picows.reading import Listener, Reader
 from wslink.wire.frames import Buffer
 
 READ_BUFFER = 2048
 """Bytes that picows reads into at first; it grows with the frames that come, and whenever one read fills it."""
-MAX_READ = 256 * 1024
-"""Bytes that are read at a time from a client that sends faster than it is served."""
 
 
 class _Log:
@@ -110,7 +109,7 @@ class Line:
         self.transport.writelines(pieces)
 
 
-class Gated(Protocol):
+class Gated(Listener, Protocol):
     """A connection behind a Gate."""
 
     @property
@@ -126,40 +125,50 @@ class Gated(Protocol):
 
 
 class Gate(asyncio.Protocol):
-    """Checks data before picows sees it, until the client has completed hello. Refuses a large frame by its head, for
-    which picows would allocate memory, and limits how much is read at a time.
+    """Checks data before picows sees it, until the client has completed hello and a Reader replaces it. Refuses a large
+    frame by its head, for which picows would allocate memory, and limits how much is read at a time.
+
+    Args:
+        inner: picows's protocol.
+        listener: receives the frames.
+        transport: asyncio's.
+        max_frame: the largest frame that is accepted after hello, in bytes.
 
     Attributes:
         received: the bytes that have arrived.
     """
 
-    __slots__ = ("_broken", "_guard", "_inner", "_listener", "_transport", "received")
+    __slots__ = ("_broken", "_guard", "_inner", "_listener", "_max_frame", "_transport", "received")
 
-    def __init__(self, inner: Any, listener: Gated, transport: asyncio.Transport) -> None:
+    def __init__(self, inner: Any, listener: Gated, transport: asyncio.Transport, max_frame: int) -> None:
         self.received: int = 0
         self._inner = inner
         self._listener = listener
         self._transport = transport
+        self._max_frame = max_frame
         self._guard = FrameGuard(masked=True)
         self._broken = False
 
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
-        if self._broken:
-            return
-        listener = self._listener
+        if not self._broken:
+            self._hand_on(data)
+
+    def _hand_on(self, data: bytes) -> None:
+        listener, guard = self._listener, self._guard
         try:
-            self._guard.check(data, listener.max_size)
+            guard.check(data, listener.max_size)
         except BrokenFrame as error:
             _feed(self._inner, data[: error.position])
-            data = data[error.position :]
-            if error.code != TOO_BIG or not listener.admitted:  # what came before it may have been the hello
-                self._broken = True
-                listener.fail(error.code, str(error))
+            if error.position and error.code == TOO_BIG and listener.admitted:  # what came before it was the hello
+                self._hand_on(data[error.position :])
                 return
+            self._broken = True
+            listener.fail(error.code, str(error))
+            return
         _feed(self._inner, data)
-        if listener.admitted and not self._transport.is_closing():
-            self._transport.set_protocol(self._inner)
+        if listener.admitted and guard.ahead >= 0 and not self._transport.is_closing():
+            self._transport.set_protocol(Reader(self._inner, listener, self._max_frame, guard.ahead))
 
     def eof_received(self) -> bool:
         return bool(self._inner.eof_received())
@@ -172,45 +181,6 @@ class Gate(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._inner.connection_lost(error)
-
-
-class Bounded(asyncio.BufferedProtocol):
-    """Limits how much picows reads at a time: otherwise everything that the kernel has, tens of MiB."""
-
-    __slots__ = ("_inner",)
-
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return cast(memoryview, self._inner.get_buffer(sizehint))[:MAX_READ]
-
-    def buffer_updated(self, nbytes: int) -> None:
-        self._inner.buffer_updated(nbytes)
-
-    def eof_received(self) -> bool:
-        return bool(self._inner.eof_received())
-
-    def pause_writing(self) -> None:
-        self._inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._inner.resume_writing()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._inner.connection_lost(error)
-
-    @property
-    def room(self) -> int:
-        """Bytes that fit into its buffer."""
-        return len(self._inner.get_buffer(-1))
-
-
-def bound_reads(transport: asyncio.Transport) -> None:
-    """Limit how much is read at a time. Safe to call more than once."""
-    protocol = transport.get_protocol()
-    if not isinstance(protocol, (Gate, Bounded)):
-        transport.set_protocol(Bounded(protocol))
 
 
 def begin(transport: asyncio.Transport, key: str, max_frame: int, listener: Gated, headers: dict[str, str]) -> None:
@@ -232,7 +202,7 @@ def begin(transport: asyncio.Transport, key: str, max_frame: int, listener: Gate
         extra_headers=None,
         read_buffer_init_size=READ_BUFFER,
     )
-    transport.set_protocol(Gate(protocol, listener, transport))
+    transport.set_protocol(Gate(protocol, listener, transport, max_frame))
     line = Line(transport)
     protocol.connection_made(line)
     del line.get_extra_info  # picows has asked
@@ -250,7 +220,7 @@ def progress(transport: asyncio.Transport) -> int:
     protocol = cast(Any, transport.get_protocol())
     if isinstance(protocol, Gate):
         return protocol.received
-    return protocol.room if isinstance(protocol, Bounded) else len(protocol.get_buffer(-1))
+    return cast(Reader, protocol).room
 
 
 def _head(key: str) -> bytes:

@@ -47,6 +47,13 @@ class Sending(Writing):
     def carry(self, receiver: FrameReceiver) -> None:
         self._session = receiver
 
+    @property
+    def chunked(self) -> bool:
+        return self._session.chunked
+
+    def uncount(self, size: int) -> None:
+        self._session.uncount(size)
+
     def send(self, frames: Sequence[Frame]) -> None:
         if self._closing:
             return

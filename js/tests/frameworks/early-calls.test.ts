@@ -1,0 +1,100 @@
+// @vitest-environment happy-dom
+// Calls that components make as soon as they can: in effects and watchers, which run before those of the hook or composable itself.
+import { StrictMode, createElement, useEffect } from "react";
+import { createRoot } from "react-dom/client";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createApp, defineComponent, h, nextTick, onMounted, shallowRef, watch } from "vue";
+import { WebSocket } from "ws";
+import * as react from "../../src/frameworks/react.js";
+import * as vue from "../../src/frameworks/vue.js";
+import { type Link, connect } from "../../src/index.js";
+import { type Connection, ScriptedServer } from "../support/peer.js";
+
+let server: ScriptedServer;
+let link: Link;
+let peer: Connection;
+let unmount: () => void = () => undefined;
+
+beforeEach(async () => {
+  server = new ScriptedServer();
+  const linking = connect(await server.url(), { secret: "s", WebSocket: WebSocket as never });
+  peer = await server.connection();
+  await peer.welcome();
+  link = await linking;
+});
+
+afterEach(async () => {
+  unmount();
+  await link.close();
+  await server.stop();
+});
+
+/** Answers the next call, whose one argument says where it was made. */
+async function answered(): Promise<unknown> {
+  const call = await peer.next();
+  peer.answer(call, "result");
+  return call.args[0];
+}
+
+test("React: in an effect of a component inside, at first and when there is a link", async () => {
+  interface Props {
+    readonly to: Link | undefined;
+  }
+  const results: unknown[] = [];
+  const Inside = ({ to, call }: Props & { readonly call: react.Caller<unknown> }): null => {
+    useEffect(() => void (to && call(["inside"]).then((result) => results.push(result))), [to, call]);
+    return null;
+  };
+  const Component = ({ to }: Props): React.ReactNode => createElement(Inside, { to, call: react.useCall(to, "a.method").call });
+  const root = createRoot(document.createElement("div"));
+  unmount = () => root.unmount();
+  root.render(createElement(Component, { to: link }));
+  expect(await answered()).toBe("inside");
+  await expect.poll(() => results).toEqual(["result"]);
+  root.render(createElement(Component, { to: undefined }));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  root.render(createElement(Component, { to: link }));
+  expect(await answered()).toBe("inside");
+  await expect.poll(() => results).toEqual(["result", "result"]);
+});
+
+test("React: in StrictMode each of the two effects makes its call", async () => {
+  const Inside = ({ call }: { readonly call: react.Caller<unknown> }): null => {
+    useEffect(() => void call(["strict"]), [call]);
+    return null;
+  };
+  const Component = (): React.ReactNode => createElement(Inside, { call: react.useCall(link, "a.method").call });
+  const root = createRoot(document.createElement("div"));
+  unmount = () => root.unmount();
+  root.render(createElement(StrictMode, null, createElement(Component)));
+  expect([await answered(), await answered()]).toEqual(["strict", "strict"]);
+});
+
+test("Vue: in a watcher of the link, and where a component inside is mounted", async () => {
+  const to = shallowRef<Link>();
+  const results: unknown[] = [];
+  const Inside = defineComponent({ props: ["call"], setup: (props: { call: vue.Caller<unknown> }) => (onMounted(() => void props.call(["inside"]).then((result) => results.push(result))), () => h("i")) });
+  const Component = defineComponent(() => {
+    const { call } = vue.useCall(to, "a.method");
+    watch(to, (now) => void (now && call(["watcher"]).then((result) => results.push(result))));
+    return () => (to.value ? h(Inside, { call }) : h("p"));
+  });
+  const app = createApp(Component);
+  unmount = () => app.unmount();
+  app.mount(document.createElement("div"));
+  to.value = link;
+  await nextTick();
+  expect([await answered(), await answered()]).toEqual(["watcher", "inside"]);
+  await expect.poll(() => results).toEqual(["result", "result"]);
+});
+
+test("Vue: where it is mounted together with the component inside", async () => {
+  const Inside = defineComponent({ props: ["call"], setup: (props: { call: vue.Caller<unknown> }) => (onMounted(() => void props.call(["inside"])), () => h("i")) });
+  const app = createApp(defineComponent(() => {
+    const { call } = vue.useCall(link, "a.method");
+    return () => h(Inside, { call });
+  })); // prettier-ignore
+  unmount = () => app.unmount();
+  app.mount(document.createElement("div"));
+  expect(await answered()).toBe("inside");
+});
