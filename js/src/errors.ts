@@ -1,5 +1,5 @@
 /*
- * Every error that this package raises:
+ * All errors that this package throws:
  *
  *   WslinkError
  *   ├── CallError               the server responded to a call with an error
@@ -8,22 +8,22 @@
  *   ├── ConnectionError         the connection is closed, or was never opened
  *   ├── LaunchError             a launcher did not start a session
  *   ├── MethodError             thrown by a handler to choose the error that the server gets
- *   ├── ProtocolError           the server sent what docs/protocol does not allow
+ *   ├── ProtocolError           the server sent something that docs/protocol does not allow
  *   ├── UnsupportedError        the server, or the platform, does not support a feature
  *   └── UsageError              the library was called incorrectly
  */
 
-/** The codes of errors, as in docs/protocol/messages.md. A method may choose a code of its own. */
+/** Error codes, as in docs/protocol/messages.md. Methods may choose their own. */
 export const ErrorCode = {
   /** A frame or message cannot be decoded. */
   parse: -32700,
-  /** It decodes, but is not a message. */
+  /** A message was decoded, but is not valid. */
   invalidRequest: -32600,
   /** The server has no such method. */
   methodNotFound: -32601,
   /** Arguments, a filter or a topic are refused. */
   invalidParams: -32602,
-  /** Wrong secret, or no good hello yet. */
+  /** The secret is wrong, or there was no successful hello yet. */
   authentication: -32000,
   /** The method raised. */
   exception: -32001,
@@ -31,17 +31,17 @@ export const ErrorCode = {
   notSerializable: -32002,
   /** A limit of docs/protocol/limits.md was reached. */
   limit: -32003,
-  /** The server does not let this client do it. */
+  /** The server does not allow this client to do it. */
   notAuthorized: -32004,
-  /** The call was under way when its session moved to another worker. A link rejects it with a ConnectionError. */
+  /** The call was running when its session moved to another worker. A link rejects it with a ConnectionError. */
   interrupted: -32005,
   /** The caller cancelled the call. */
   cancelled: -32800,
-  /** A newer call of a latest-wins method took the place of one that waited. */
+  /** A newer call of a latest-wins method replaced one that was waiting. */
   superseded: -32801,
 } as const;
 
-/** The base of every error that this package raises. */
+/** The base class of all errors that this package throws. */
 export class WslinkError extends Error {
   override name = "WslinkError";
 }
@@ -109,7 +109,7 @@ export class LaunchError extends WslinkError {
 
   constructor(
     message: string,
-    /** The HTTP status: 503 where every port is taken or the session did not start, 400 for a bad request; 0 without a response. */
+    /** The HTTP status: 503 if all ports are in use or the session did not start, 400 for a bad request; 0 without a response. */
     readonly status: number,
     { exitCode, log, cause }: { readonly exitCode?: unknown; readonly log?: unknown; readonly cause?: unknown } = {},
   ) {
@@ -134,7 +134,7 @@ export class MethodError extends WslinkError {
   }
 }
 
-/** The server sent what docs/protocol does not allow. Only the message at fault is lost; the connection goes on. */
+/** The server sent something that docs/protocol does not allow. Only the message at fault is lost; the connection stays open. */
 export class ProtocolError extends WslinkError {
   override name = "ProtocolError";
 

@@ -11,7 +11,7 @@ const TOKEN = "of-this-test";
 const PATIENCE = 60_000; // milliseconds; a busy machine is no failure
 
 /** Starts JupyterLab in a copy of `directory`, which is below the project. `url(path)` leads to a page of it, and `files` is the copy. */
-export async function startLab(directory) {
+export async function startLab(directory, more = []) {
   const python = process.env.WSLINK_APPLICATIONS_PYTHON;
   if (!python) throw new Error("WSLINK_APPLICATIONS_PYTHON must name a Python that has JupyterLab and anywidget; scripts/test applications sets it");
   const home = await mkdtemp(join(tmpdir(), "wslink-lab-"));
@@ -21,7 +21,7 @@ export async function startLab(directory) {
   const quiet = ["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"];
   await mkdir(join(home, "@jupyterlab/apputils-extension"), { recursive: true });
   await writeFile(join(home, "@jupyterlab/apputils-extension/notification.jupyterlab-settings"), '{ "fetchNews": "false" }');
-  const server = spawn(python, ["-m", "jupyterlab", ...options, ...quiet], { cwd: home, env: { ...process.env, ...own }, stdio: ["ignore", "ignore", "pipe"] });
+  const server = spawn(python, ["-m", "jupyterlab", ...options, ...quiet, ...more], { cwd: home, env: { ...process.env, ...own }, stdio: ["ignore", "ignore", "pipe"] });
   let log = "";
   const ended = once(server, "close");
   const address = await new Promise((resolve, reject) => {

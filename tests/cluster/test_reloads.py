@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.serving import PROGRAM, Serving
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -74,3 +76,27 @@ async def test_workers_are_looked_after_while_a_new_one_is_not_ready_and_a_secon
     await asyncio.sleep(0.2)
     (folder / "go").touch()
     await pids(serving, lambda found: not found & (before | meanwhile))
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="Linux can limit another process")
+async def test_a_worker_that_cannot_be_replaced_yet_is_replaced_later(serving: Serving, folder: Path) -> None:
+    """The others serve meanwhile, also where they are to be replaced, and hundreds of signals arrive at once."""
+    limit = resource.RLIMIT_NOFILE
+    soft, hard = resource.prlimit(serving.process.pid, limit)
+    first = await serving.pids(2)
+    killed, other = sorted(first)
+    resource.prlimit(serving.process.pid, limit, (0, hard))
+    try:
+        os.kill(killed, signal.SIGKILL)
+        await until(lambda: "no worker can be started: [Errno 24]" in (folder / "errors").read_text(), 20)
+        serving.process.send_signal(signal.SIGHUP)
+        await until(lambda: "no new worker can be started" in (folder / "errors").read_text(), 20)
+        for _ in range(1000):
+            serving.process.send_signal(signal.SIGHUP)
+        assert (await first[other].call("test.pid"))["result"] == other
+    finally:
+        resource.prlimit(serving.process.pid, limit, (soft, hard))
+        for peer in first.values():
+            await peer.close()
+    serving.process.send_signal(signal.SIGHUP)
+    await pids(serving, lambda found: not found & {killed, other})

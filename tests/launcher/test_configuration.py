@@ -62,6 +62,14 @@ BROKEN = [
     ),
     ('"apps": {', '"apps": [], "x": {', r"launcher.json:17: apps: an object is needed"),
     ('"fields": [],', '"fields": []', r"launcher.json:12: this is not JSON"),
+    ('"timeout": 25', f'"timeout": {"2" * 5000}', r"launcher.json:1: this is not JSON that can be read"),
+    ('"fields": []', '"fields": ' + "[" * 100_000, r"launcher.json:1: this is not JSON that can be read"),
+    ("/tmp/logs", r"/tmp/\u0000logs", r"launcher.json:10: configuration\.log_dir: it must not hold '\\x00'"),
+    ("/tmp/proxy.txt", r"/tmp/\ud800", r"launcher.json:7: configuration\.proxy_file: it must not hold '\\ud800'"),
+    ('"--port"', r'"\u0000"', r"launcher.json:17: apps\.trame\.cmd\.1: it must not hold"),
+    ('"data": "/data"', r'"\u0000": "/data"', r"launcher.json:16: properties: it must not hold"),
+    ('"cmd": ["app"', '"env": {"A=B": ""}, "cmd": ["app"', r"apps\.trame\.env\.A=B: the name of a variable"),
+    ('"cmd": ["app"', '"env": {"": ""}, "cmd": ["app"', r"apps\.trame\.env\.: the name of a variable"),
 ]
 
 

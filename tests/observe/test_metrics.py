@@ -212,3 +212,22 @@ async def test_codes_that_an_application_makes_up_are_labels_within_bounds(serve
     assert len(statuses) <= MAX_SERIES + 1
     assert found["wslink_call_duration_seconds_count{method=demo.refuse,status=_OTHER}"] >= 50
     assert not any(str(2**70) in name for name in statuses)
+
+
+async def test_topics_that_an_application_makes_up_are_labels_within_bounds(serve: Serve) -> None:
+    from wslink.observe.metrics import MAX_TOPICS
+
+    application = app()
+    url = await serve(application, metrics=True)
+    async with wslink.connect(url, secret="secret") as link:
+        frames, _all = link.subscribe("view.frame"), link.subscribe("user.*")
+        await link.call("demo.show")
+        for number in range(MAX_TOPICS + 50):
+            application.topic(f"user.n{number}").publish(number)
+        await link.call("demo.show")
+        await anext(frames)
+        found = await scrape(url)
+    for name in ("publications_total", "deliveries_total", "published_bytes_total", "publication_size_bytes_count"):
+        assert len([one for one in found if one.startswith(f"wslink_{name}{{")]) == MAX_TOPICS + 1
+    assert found["wslink_publications_total{topic=view.frame}"] == 2
+    assert found["wslink_publications_total{topic=_OTHER}"] == 51

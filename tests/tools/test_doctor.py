@@ -112,7 +112,7 @@ async def serving(handler: Callable[[web.Request], Any], context: ssl.SSLContext
         ("127.0.0.1", (-2, 9), "self-signed one"),
         ("127.0.0.1", (-9, -2), "renew the certificate"),
         ("127.0.0.1", (2, 9), "clock"),
-        ("other.example.org", (-2, 9), "a name that the certificate has"),
+        ("other.example.org", (-2, 9), "a name that the certificate is for"),
     ],
 )
 async def test_certificates(

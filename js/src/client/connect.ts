@@ -15,7 +15,7 @@ import { Backoff, type ReconnectOptions } from "./reconnect.js";
 export interface ConnectOptions extends WaitOptions {
   /** The server's secret. Default: none, or the one in the page's URL; see {@link connect}. */
   readonly secret?: string | undefined;
-  /** Gives up connecting after so many milliseconds, with a TimeoutError; the same for each attempt to reconnect. Default: 10,000. 0 waits indefinitely. */
+  /** Gives up connecting after this many milliseconds, with a TimeoutError; the same for each attempt to reconnect. Default: 10,000. 0 waits indefinitely. */
   readonly timeout?: number | undefined;
   /** Gives up connecting when it aborts, with its reason. It has no effect on a connection that is open. */
   readonly signal?: AbortSignal | undefined;
@@ -52,9 +52,9 @@ export interface ConnectOptions extends WaitOptions {
  * @param target - a `ws:`, `wss:`, `http:` or `https:` URL, relative to the page if need be; a session that {@link launch} started, whose
  *   secret is used then; or a transport that is open. It may be left out: `connect({ secret })`.
  * @throws UsageError for a target that is none of these, and outside a page without one.
- * @throws AuthenticationError where the server refuses the secret.
- * @throws ConnectionError where no connection can be made, or the server closes it.
- * @throws TimeoutError where all this takes longer than `timeout`.
+ * @throws AuthenticationError if the server refuses the secret.
+ * @throws ConnectionError if the server cannot be reached, or closes the connection.
+ * @throws TimeoutError if all this takes longer than `timeout`.
  *
  * @example
  * const link = await connect();
@@ -103,7 +103,7 @@ function isOptions(reconnect: unknown): void {
   if (Object(reconnect) !== reconnect) throw new UsageError(`reconnect is ${String(reconnect)}: options, or true or false`);
 }
 
-/** The options that stand in the place of a target. */
+/** Options that were passed instead of a target. */
 function optionsOf(options: ConnectOptions): ConnectOptions {
   if (Object.prototype.toString.call(options) === "[object Object]") return options;
   throw new UsageError("connect() takes a URL, a session from launch(), a transport, or options");

@@ -23,8 +23,8 @@ export type LinkState = "open" | "reconnecting" | "closing" | "closed";
 /** The outcome of a reconnection: the `detail` of `reconnected`. */
 export interface Reconnected {
   /**
-   * Whether the session was resumed: no message was lost or duplicated. Otherwise the server treats this as a new client; the link has subscribed again,
-   * and calls that the server may have got have rejected.
+   * Whether the session was resumed: no message was lost or duplicated. Otherwise the server treats this as a new client; the link has renewed its subscriptions,
+   * and calls that the server may have received have rejected.
    */
   readonly resumed: boolean;
   /** Why it was not resumed: the time or the bytes were exceeded, the server was restarted, refuses, or does not support it. */
@@ -51,7 +51,7 @@ interface LinkTarget extends EventTarget {
   addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
 }
 
-/** What a link needs to begin. */
+/** What a link needs to connect. */
 export interface LinkOptions {
   /** Opens a connection; gives up when the signal aborts. */
   readonly open: (signal: AbortSignal) => Promise<Transport>;
@@ -70,7 +70,7 @@ export interface LinkOptions {
   readonly handlers: Readonly<Record<string, Handler<never, never>>> | undefined;
 }
 
-/** The close code of a connection that this side gives up, but not its session: 1000 would end that too. */
+/** The close code of a connection that this side aborts without ending its session, which 1000 would end, too. */
 const GIVEN_UP = 4000;
 
 /** The close code of a server that disconnects this client for good. */
@@ -133,10 +133,10 @@ export class Link extends (EventTarget as new () => LinkTarget) {
 
   /** `reconnecting` while there is no connection; `closing` from {@link Link.close} until the server has closed, too. */
   get state(): LinkState {
-    return this.#session.state as LinkState; // it is not new any more where anybody has the link
+    return this.#session.state as LinkState; // never "new" when the application has the link
   }
 
-  /** A value that changes whenever the server has lost the state that it kept for this client: whatever was read before has to be read again. */
+  /** A value that changes whenever the server has lost the state that it kept for this client: everything that was read before has to be read again. */
   get epoch(): string {
     return this.#welcome?.resumption?.epoch ?? `${this.clientId}:${this.#sessions}`;
   }
@@ -149,10 +149,10 @@ export class Link extends (EventTarget as new () => LinkTarget) {
    * @param args - positional arguments: plain values, `ArrayBuffer`s, typed arrays, {@link NDArray}s, `Blob`s, `Date`s, nested at will.
    *   They are copied at once, at about 0.5 ms per MB; Blobs are not, and are read piece by piece as they are sent.
    * @param kwargs - arguments by name; those that are undefined are left out.
-   * @throws CallError where the server responds with an error; see its `code` and `data`.
+   * @throws CallError if the server responds with an error; see its `code` and `data`.
    * @throws TimeoutError after `timeout` milliseconds (default: `callTimeout` of {@link connect}); the server cancels the call where it can.
-   * @throws ConnectionError where the link is closed before the response, or its connection is lost and the server does not know whether it got the
-   *   call; with `retry`, such a call is made again.
+   * @throws ConnectionError if the link is closed before the response, or its connection is lost and it is not known whether the server received the
+   *   call; with `retry`, such a call is repeated.
    * @throws UsageError for arguments that cannot be sent; it names the place, such as `args[0].size`.
    */
   async call<T = unknown>(
@@ -172,8 +172,8 @@ export class Link extends (EventTarget as new () => LinkTarget) {
    * @typeParam T - what the items are; it is not checked.
    * @param args - as for {@link Link.call}. In both, an argument may be a `ReadableStream` or an async iterable, if the method takes a stream there: it
    *   is read as fast as the method reads.
-   * @throws CallError where the server responds with an error, after the items that precede it.
-   * @throws UnsupportedError where the server does not support streams.
+   * @throws CallError if the server responds with an error, after the items that precede it.
+   * @throws UnsupportedError if the server does not support streams.
    */
   stream<T = unknown>(
     method: string,
@@ -205,7 +205,7 @@ export class Link extends (EventTarget as new () => LinkTarget) {
    * @param handler - called with the positional arguments, those by name, and a context: its `signal` aborts when the server cancels the call, its
    *   `progress(value)` reports progress to the server.
    * @returns a function that removes the handler.
-   * @throws UsageError where the method has a handler already.
+   * @throws UsageError if the method already has a handler.
    */
   handle<A extends readonly unknown[] = readonly unknown[], K = Readonly<Record<string, unknown>>>(method: string, handler: Handler<A, K>): () => void {
     return this.#session.handle(method, handler as Handler);
@@ -264,7 +264,7 @@ export class Link extends (EventTarget as new () => LinkTarget) {
         try {
           transport.send(frame);
         } catch (error) {
-          // Not now: whoever sends is in the middle of it.
+          // Not now: the sender is in the middle of an operation.
           queueMicrotask(() => this.#giveUp(transport === this.#transport ? transport : undefined, String(error)));
         }
       },
@@ -274,7 +274,7 @@ export class Link extends (EventTarget as new () => LinkTarget) {
     });
   }
 
-  /** Does not wait for a connection to end: what still comes over it counts no more. The server is told where no other one follows, `forGood`. */
+  /** Aborts a connection: what still arrives over it is ignored. With `forGood` there will be no other, which the server is told. */
   #giveUp(transport: Transport | undefined, reason: string, forGood = false): void {
     if (!transport || this.state === "closing") return;
     this.#cut({ code: 1006, reason });
@@ -293,7 +293,7 @@ export class Link extends (EventTarget as new () => LinkTarget) {
     if (!this.#returning) void this.#return(this.#options.backoff, info);
   }
 
-  /** Connects again, as often as it takes. */
+  /** Reconnects, with as many attempts as it takes. */
   async #return(backoff: Backoff, info: CloseInfo): Promise<void> {
     const since = performance.now();
     this.#returning = true;
@@ -308,7 +308,7 @@ export class Link extends (EventTarget as new () => LinkTarget) {
     this.#returning = false;
     if (this.state === "open" && verdict) {
       this.#changed();
-      if (this.#closing.signal.aborted) return; // by whom was told
+      if (this.#closing.signal.aborted) return; // by a listener
       const { resumed, reason } = verdict;
       this.dispatchEvent(new CustomEvent<Reconnected>("reconnected", { detail: { resumed, reason, away: performance.now() - since } }));
     } else if (this.state === "reconnecting") {
@@ -316,7 +316,7 @@ export class Link extends (EventTarget as new () => LinkTarget) {
     }
   }
 
-  /** An attempt has failed. A secret that no longer counts ends the link: to try again would not help. */
+  /** An attempt has failed. If the secret is no longer valid, the link ends: retrying would not help. */
   #refuse(error: unknown): undefined {
     if (!(error instanceof AuthenticationError)) return;
     this.#options.refused();

@@ -11,10 +11,10 @@ export interface ReconnectOptions {
   readonly giveUpAfter?: number | undefined;
 }
 
-/** A connection that held for less, in milliseconds, is no reason to try again at once. */
+/** After a connection that lasted for less than this, in milliseconds, the next attempt is not made at once. */
 const HELD = 1000;
 
-/** Codes of a server that stops, is restarted, or has too much to do: all of its clients are about to return. */
+/** The close codes of a server that is stopping, restarting, or overloaded: all of its clients are about to reconnect. */
 const STOPPED = [1001, 1012, 1013];
 
 /** What this module uses of the page it runs in; all of it is missing in Node. */
@@ -26,8 +26,8 @@ interface Signals extends Events {
 type Events = Partial<Pick<EventTarget, "addEventListener" | "removeEventListener">>;
 
 /**
- * When to try again: at once, unless the server said that it stops, then after waits that double, of which a random part is waited: all of it at first,
- * half of it later. With the defaults the clients of a server that was restarted are back within 10 s, and no more than a quarter of them in one second.
+ * When to reconnect: at once, unless the server announced that it stops, then after random waits whose upper bound doubles. The lower bound is 0 at first,
+ * and later half of the upper one. With the defaults, all clients of a restarted server are back within 10 s, and at most a quarter of them in any second.
  */
 export class Backoff {
   readonly giveUpAfter: number;
@@ -36,7 +36,7 @@ export class Backoff {
   #attempts = 0;
   #openedAt = 0;
 
-  /** @throws UsageError for times that are none, and for options that there are not. */
+  /** @throws UsageError for invalid times, and for unknown options. */
   constructor({ initial = 5000, max = 9000, giveUpAfter = Infinity, ...others }: ReconnectOptions) {
     refuse(others);
     numbers(0, { initial, max, giveUpAfter });
@@ -45,12 +45,12 @@ export class Backoff {
     this.giveUpAfter = giveUpAfter;
   }
 
-  /** A connection is open. */
+  /** A connection was opened. */
   opened(): void {
     this.#openedAt = performance.now();
   }
 
-  /** It has ended, with that close code. */
+  /** The connection has ended with this close code. */
   ended(code: number): void {
     if (performance.now() - this.#openedAt >= Math.min(HELD, this.#initial)) this.#attempts = 0;
     if (STOPPED.includes(code)) this.#attempts ||= 1;
@@ -59,7 +59,7 @@ export class Backoff {
   /** Resolves when the next attempt is due, when the page comes back to its user or its network, or when `signal` aborts. */
   async wait(signal: AbortSignal): Promise<void> {
     const longest = this.#attempts === 0 ? 0 : Math.min(this.#initial * 2 ** (this.#attempts - 1), this.#max, LONGEST_DELAY);
-    const shortest = this.#attempts > 1 ? longest / 2 : 0; // those who begin together would else meet again and again
+    const shortest = this.#attempts > 1 ? longest / 2 : 0; // otherwise, clients that start together would stay together
     this.#attempts += 1;
     if (longest > 0 && !signal.aborted) await interruptible(shortest + Math.random() * (longest - shortest), signal);
   }

@@ -1,22 +1,22 @@
 import { numbers, refuse } from "../options.js";
 
-/** Options of everything that takes a while. */
+/** Options of operations that may take a while. */
 export interface WaitOptions {
-  /** Gives up after so many milliseconds, with a TimeoutError; 0 or Infinity waits for ever. */
+  /** Gives up after this many milliseconds, with a TimeoutError; 0 or Infinity waits indefinitely. */
   readonly timeout?: number | undefined;
   /** Gives up when it aborts, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The longest delay that timers know, in milliseconds; longer ones would fire at once. */
+/** The longest delay that timers support, in milliseconds; longer ones would fire at once. */
 export const LONGEST_DELAY = 2 ** 31 - 1;
 
 /**
  * Calls `giveUp` with a reason when the time is over or the signal aborts, whichever comes first.
  *
- * @param late - makes the reason for when the time is over.
- * @returns a function that calls it off.
- * @throws UsageError for a timeout that is no number, or negative, and for options that there are not.
+ * @param late - creates the reason for a timeout.
+ * @returns a function that disarms it.
+ * @throws UsageError for a timeout that is not a number, or negative, and for unknown options.
  */
 export function giveUpAfter(
   { timeout = 0, signal, ...others }: WaitOptions,

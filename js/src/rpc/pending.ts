@@ -8,12 +8,12 @@ interface Pending {
   readonly disarm: () => void;
 }
 
-/** Outgoing calls that wait for their response. */
+/** Outgoing calls that wait for their responses. */
 export class PendingCalls {
   readonly #pending = new Map<string, Pending>();
   readonly #givenUp: (id: string) => void;
 
-  /** @param givenUp - called with the id of a call whose time is over, or whose signal aborts. */
+  /** @param givenUp - called with the id of a call that times out, or whose signal aborts. */
   constructor(givenUp: (id: string) => void) {
     this.#givenUp = givenUp;
   }
@@ -29,7 +29,7 @@ export class PendingCalls {
     });
   }
 
-  /** The calls that wait, in the order in which they were made. */
+  /** The pending calls, in the order in which they were made. */
   get ids(): readonly string[] {
     return [...this.#pending.keys()];
   }
@@ -38,21 +38,21 @@ export class PendingCalls {
     return this.#pending.has(id);
   }
 
-  /** Settles a call; false where none waits under that id, or waits no longer. */
+  /** Settles a call; false if no call with that id is pending. */
   resolve(id: string, result: unknown): boolean {
     const call = this.#take(id);
     call?.resolve(result);
     return call !== undefined;
   }
 
-  /** Fails a call with what `reason` makes of its method; false where none waits under that id. */
+  /** Fails a call with the error that `reason` creates for its method; false if no call with that id is pending. */
   reject(id: string, reason: (method: string) => unknown): boolean {
     const call = this.#take(id);
     call?.reject(reason(call.method));
     return call !== undefined;
   }
 
-  /** Fails every call, in the order in which they were made. */
+  /** Fails all pending calls, in the order in which they were made. */
   rejectAll(reason: unknown): void {
     for (const id of this.ids) this.reject(id, () => reason);
   }

@@ -1,13 +1,13 @@
-// Items of calls, in either direction, within the credit that their reader gives (STR): wslink.rpc.streams in Python.
+// Streams of a call's items, in both directions, within the credit that their readers grant (STR): wslink.rpc.streams in Python.
 import { ErrorCode, ProtocolError } from "../errors.js";
 import { textOf } from "../wire/text.js";
 
-/** What an argument may be in place of a value. */
+/** What an argument may be instead of a value. */
 export type StreamSource = AsyncIterable<unknown> | ReadableStream<unknown>;
 
 type Source = Pick<AsyncIterator<unknown, unknown>, "next" | "return">;
 
-/** Somebody waits for something to change. */
+/** Lets a waiter know that something has changed. */
 class Signal {
   #wake: () => void = () => undefined;
   #changed = Promise.resolve();
@@ -16,7 +16,7 @@ class Signal {
     this.#wake();
   }
 
-  /** Waits until `ready` gives something. */
+  /** Waits until `ready` returns something. */
   async until<T>(ready: () => T | undefined): Promise<T> {
     for (;;) {
       const found = ready();
@@ -27,11 +27,11 @@ class Signal {
   }
 }
 
-/** Items that the server sends; whoever iterates gets them in their order. */
+/** Items that the server sends: an async iterator over them, in order. */
 export class Inlet implements AsyncIterable<unknown> {
   readonly #window: number;
   readonly #grant: (credit: number) => void;
-  /** Those that have arrived and were not taken: they may overtake each other on their way. */
+  /** Items that have arrived and were not taken: they may overtake each other in flight. */
   readonly #items = new Map<number, unknown>();
   readonly #signal = new Signal();
   #taken = 0;
@@ -39,15 +39,15 @@ export class Inlet implements AsyncIterable<unknown> {
   #end: { readonly error?: unknown } | undefined;
 
   /**
-   * @param window - how many items may come before they are taken.
-   * @param grant - lets items come whose numbers are below a credit.
+   * @param window - how many items may arrive before they are taken.
+   * @param grant - allows items whose numbers are below a credit.
    */
   constructor(window: number, grant: (credit: number) => void) {
     this.#window = this.#credit = window;
     this.#grant = grant;
   }
 
-  /** An item has arrived. One that must not come ends the stream (STR-2). */
+  /** An item has arrived. One that is not allowed ends the stream (STR-2). */
   put(n: number, value: unknown): void {
     if (this.#end) return;
     if (n < this.#taken || n >= this.#credit || this.#items.has(n)) {
@@ -58,14 +58,14 @@ export class Inlet implements AsyncIterable<unknown> {
     }
   }
 
-  /** Nothing comes any more. An error follows what has come, or takes its place. */
+  /** No more items will arrive. An error follows those that have arrived, or replaces them. */
   stop(end: { readonly error?: unknown }, atOnce = false): void {
     this.#end ??= end;
     if (atOnce) this.#items.clear();
     this.#signal.fire();
   }
 
-  /** The server may not have got the credit (RES-2). */
+  /** Sends the credit again, which the server may not have received (RES-2). */
   renew(): void {
     if (!this.#end) this.#grant(this.#credit);
   }
@@ -105,7 +105,7 @@ export class Outlet {
     this.#send = send;
   }
 
-  /** The server lets items come whose numbers are below `credit`. */
+  /** The server allows items whose numbers are below `credit`. */
   grant(credit: number): void {
     this.#credit = Math.max(this.#credit, credit);
     this.#signal.fire();
@@ -120,9 +120,9 @@ export class Outlet {
   }
 
   /**
-   * Sends what the source has, for as long as the server lets it come.
+   * Sends the items of the source, within the server's credit.
    *
-   * @throws what the source throws, and what cannot be sent; the server has been told.
+   * @throws what the source throws, and for items that cannot be sent; the server has been notified.
    */
   async feed(): Promise<void> {
     try {

@@ -1,5 +1,5 @@
-// Rate, round trip and room of one direction of a connection: the model and the names of wslink.session.congestion in Python,
-// where the reasons stand. Both run tests/vectors/congestion.json.
+// Rate, round-trip time and window of one direction of a connection: the model and the names of wslink.session.congestion in Python,
+// which documents the reasons. Both run tests/vectors/congestion.json.
 
 const KIB = 1024;
 const CHUNK_TIME = 0.02;
@@ -31,7 +31,7 @@ const BURST_TIME = 0.3;
 const MAX_BURST = 0.25;
 const TIMER = 0.001;
 
-/** A chunk on its way, and the state of the line when it went. */
+/** A chunk in flight, and the state of the line when it was sent. */
 interface Sent {
   readonly end: number;
   readonly time: number;
@@ -47,13 +47,13 @@ interface Sample {
   readonly value: number;
 }
 
-/** What one direction of a connection carries, and what may go now. Times are seconds of one clock, sizes bytes, rates bytes per second. */
+/** Congestion control for one direction of a connection. Times are seconds of one clock, sizes are in bytes, rates in bytes per second. */
 export class CongestionController {
-  /** All that was handed to the transport. */
+  /** All bytes handed to the transport so far. */
   sentBytes = 0;
-  /** All that the peer acknowledged. */
+  /** All bytes that the peer has acknowledged. */
   delivered = 0;
-  /** The latest round trip, without what the peer held its acknowledgement back. */
+  /** The latest round-trip time, without the time for which the peer delayed its acknowledgement. */
   rtt = Infinity;
 
   readonly #sent: Sent[] = [];
@@ -61,7 +61,7 @@ export class CongestionController {
   #firstTime: number;
   /** Rates, falling: the first is the largest. */
   readonly #rates: Sample[] = [];
-  /** Bytes that were acknowledged at once, falling. */
+  /** Bytes that were acknowledged in bursts, falling. */
   readonly #bursts: (Sample & { time: number })[] = [];
   #burstStart: number;
   #burstBytes = 0;
@@ -77,7 +77,7 @@ export class CongestionController {
   #fullRounds = 0;
   #cycle = 0;
   #cycleStart: number;
-  /** Of a probe, infinite until little is in flight; none if undefined. */
+  /** The end of a probe; infinite until hardly anything is in flight, undefined without a probe. */
   #probeEnd: number | undefined;
 
   constructor(now: number) {
@@ -88,17 +88,17 @@ export class CongestionController {
     return this.sentBytes - this.delivered;
   }
 
-  /** What the line delivers; 0 while unknown. */
+  /** The rate at which the line delivers; 0 while unknown. */
   get rate(): number {
     return this.#rates[0]?.value ?? 0;
   }
 
-  /** The line's own round trip; infinite while unknown. */
+  /** The round-trip time of the line itself; infinite while unknown. */
   get minRtt(): number {
     return this.#rtts[0]?.value ?? Infinity;
   }
 
-  /** Bytes that may be in flight. A chunk may go while less are. */
+  /** Bytes that may be in flight. A chunk may be sent while there are fewer. */
   get window(): number {
     if (this.rate === 0) return FIRST_WINDOW;
     if (this.#probeEnd !== undefined) return this.chunkSize;
@@ -112,7 +112,7 @@ export class CongestionController {
     return Math.min(Math.max(Math.floor(this.rate * CHUNK_TIME), MIN_CHUNK), MAX_CHUNK);
   }
 
-  /** Seconds until the next chunk may go: 0 for now, infinity for when the peer has acknowledged more. */
+  /** Seconds until the next chunk may be sent; infinite until the peer has acknowledged more. */
   delay(now: number): number {
     if (this.inFlight >= this.window) return Infinity;
     if (!this.#started && this.inFlight < FIRST_WINDOW) return 0;
@@ -137,12 +137,12 @@ export class CongestionController {
     if (rate) this.#release = Math.max(this.#release, now) + size / rate;
   }
 
-  /** Nothing waits to be sent: for now the application limits the rate, not the line. */
+  /** Nothing is waiting to be sent: for now the rate is limited by the application, not by the line. */
   idle(): void {
     this.#limitedUntil = this.sentBytes;
   }
 
-  /** The peer has received `total` bytes so far, and held this acknowledgement back for `held` seconds. */
+  /** The peer has received `total` bytes so far, and delayed this acknowledgement for `held` seconds. */
   acknowledged(now: number, total: number, held = 0): void {
     if (!(total > this.delivered && total <= this.sentBytes)) return;
     let newest: Sent | undefined;
@@ -174,7 +174,7 @@ export class CongestionController {
     if (!limited) this.#checkFull();
   }
 
-  /** Whether no round trip of the last moments was as short as the one before them. */
+  /** Records a round-trip time, and returns whether the shortest one has expired. */
   #sampleRtt(now: number, rtt: number): boolean {
     this.rtt = rtt;
     return keep(this.#rtts, { at: now, value: rtt }, (old) => old >= rtt, now - RTT_WINDOW);
@@ -228,7 +228,7 @@ export class CongestionController {
     while ((one = bursts[0]) && one.at <= this.#round - BURST_ROUNDS && one.time < now - BURST_TIME) bursts.shift();
   }
 
-  /** Seconds by which a peer that is busy acknowledges late. */
+  /** Seconds by which a busy peer lengthens a round trip. */
   get #lateness(): number {
     return this.rate && Math.min((this.#bursts[0]?.value ?? 0) / this.rate, MAX_BURST);
   }
@@ -270,7 +270,7 @@ export class CongestionController {
   }
 }
 
-/** Adds a sample; those that it makes pointless go, and those from before `oldest`: whether there were such. */
+/** Adds a sample, and removes those that it makes obsolete and those before `oldest`. Returns whether there were any of the latter. */
 function keep(samples: Sample[], sample: Sample, pointless: (value: number) => boolean, oldest: number): boolean {
   let last;
   while ((last = samples.at(-1)) && pointless(last.value)) samples.pop();

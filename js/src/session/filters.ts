@@ -30,7 +30,7 @@ function holds(condition: Condition, tag: TagValue | undefined): boolean {
 
 const isList = (condition: Condition): condition is readonly TagValue[] => Array.isArray(condition);
 
-/** Strings by code points, which `<` does not compare. */
+/** Compares strings by code points, unlike `<`. */
 function compared(tag: TagValue, operand: TagValue): number {
   if (typeof tag !== "string" || typeof operand !== "string") return Number(tag > operand) - Number(tag < operand);
   const [left, right] = [Array.from(tag), Array.from(operand)];

@@ -4,28 +4,28 @@ import { HEADER_LENGTH } from "../wire/limits.js";
 import { isCount } from "./numbering.js";
 import type { NotResumed, Resumption } from "./features/resume.js";
 
-/** What the server says in response to hello (HELLO-2, EXT-2). A released server says less. */
+/** The server's response to hello (HELLO-2, EXT-2). Released servers send only part of it. */
 export interface Welcome {
   readonly clientId: string;
-  /** The extensions that it accepted. */
+  /** The accepted extensions. */
   readonly features: readonly string[];
   /** Undefined for a released server. */
   readonly server: { readonly name: string; readonly version: string } | undefined;
-  /** The largest frame that it takes, header included, in bytes (G2-5). */
+  /** The largest frame that the server accepts, including the header, in bytes (G2-5). */
   readonly maxMsgSize: number | undefined;
-  /** What becomes of the session when its connection ends; undefined where the server says nothing of that (RES-1). */
+  /** The resumption data; undefined if the server does not support it (RES-1). */
   readonly resumption: Resumption | undefined;
 }
 
-/** The argument of hello; without features it is a released client's (HELLO-1, EXT-1, RES-1). */
+/** The argument of hello; without features, it is that of a released client (HELLO-1, EXT-1, RES-1). */
 export function helloOf(secret: string | undefined, features: readonly string[] | undefined, resume?: object): object {
   return features ? { secret, features, client: { name: "wslink", version: VERSION }, ...(resume && { resume }) } : { secret };
 }
 
 /**
- * Reads the response to hello.
+ * Parses the response to hello.
  *
- * @throws ProtocolError where it is not one.
+ * @throws ProtocolError if it is malformed.
  */
 export function readWelcome(response: unknown): Welcome {
   const { clientID, maxMsgSize, features = [], server, resume } = (response ?? {}) as Record<string, unknown>;
@@ -35,7 +35,7 @@ export function readWelcome(response: unknown): Welcome {
   return { clientId: clientID, maxMsgSize, features, server: readServer(server), resumption: readResumption(resume) };
 }
 
-/** The error of a refused hello, in words for who chose the secret. */
+/** The error for a refused hello, in terms of the secret. */
 export function refusal(error: AuthenticationError, secret: string | undefined): AuthenticationError {
   error.message = `${error.reason}: ${secret === undefined ? "no secret was given" : "the secret is wrong"}`;
   return error;

@@ -1,4 +1,4 @@
-// The numbers of messages, by which a connection takes up where the one before it ended (RES-2 to RES-4): wslink.session.numbering in Python.
+// Message numbers, with which a connection continues where the previous one ended (RES-2 to RES-4): wslink.session.numbering in Python.
 import { ErrorCode, ProtocolError } from "../errors.js";
 
 interface Kept<Message> {
@@ -6,13 +6,13 @@ interface Kept<Message> {
   readonly size: number;
 }
 
-/** The messages of one direction that were sent and that the peer may lack. */
+/** The messages of one direction that were sent and that the peer may not have received. */
 export class Unacknowledged<Message> {
-  /** The number given last; 0 before the first. */
+  /** The last number that was assigned; 0 before the first. */
   last = 0;
-  /** Bytes of the messages kept. */
+  /** Bytes of the kept messages. */
   size = 0;
-  /** The largest number that is not kept although the peer may lack it; 0 if there is none. */
+  /** The highest number that is not kept although the peer may not have it; 0 if there is none. */
   lost = 0;
   /** In the order of numbers. Few of them are below what was acknowledged: those that the peer reported missing. */
   readonly #kept = new Map<number, Kept<Message>>();
@@ -21,7 +21,7 @@ export class Unacknowledged<Message> {
     return [...this.#kept.values()].map(({ message }) => message);
   }
 
-  /** Keeps a message whose first chunk is about to be sent; returns its number. */
+  /** Keeps a message whose first chunk is about to be sent, and returns its number. */
   number(message: Message, size: number): number {
     this.last += 1;
     this.#kept.set(this.last, { message, size });
@@ -29,7 +29,7 @@ export class Unacknowledged<Message> {
     return this.last;
   }
 
-  /** The peer has all up to `received` but those `missing`. What was never sent changes nothing. */
+  /** The peer has received everything up to `received`, except for `missing`. A number that was never assigned is ignored. */
   acknowledge(received: number, missing: readonly number[]): void {
     if (received > this.last) return;
     const lacks = new Set(missing);
@@ -40,7 +40,7 @@ export class Unacknowledged<Message> {
     if (received >= this.lost && missing.every((number) => number > this.lost)) this.lost = 0;
   }
 
-  /** Keeps nothing of what was sent so far: there is no return until the peer has acknowledged it (RES-4). */
+  /** Drops everything that was sent so far: the session cannot be resumed until the peer has acknowledged it (RES-4). */
   forget(): void {
     this.#kept.clear();
     this.size = 0;
@@ -48,23 +48,23 @@ export class Unacknowledged<Message> {
   }
 }
 
-/** The numbers of one direction that have arrived whole. */
+/** The numbers of one direction that have arrived completely. */
 export class Received {
-  /** The largest number that has arrived; 0 before the first. */
+  /** The highest number that has arrived; 0 before the first. */
   last = 0;
-  /** Those below it that have not. */
+  /** The numbers below it that have not arrived. */
   readonly missing = new Set<number>();
   readonly #maxMissing: number;
 
-  /** @param maxMissing - how many may be missing below the largest; a peer that skips more is malformed. */
+  /** @param maxMissing - how many may be missing below the highest. A peer that skips more is at fault. */
   constructor(maxMissing: number) {
     this.#maxMissing = maxMissing;
   }
 
   /**
-   * Whether the message `number` is new; false for one that has arrived before.
+   * Records the message `number`. Returns false if it has arrived before.
    *
-   * @throws ProtocolError where it leaves more missing than may be.
+   * @throws ProtocolError if too many are missing now.
    */
   take(number: number): boolean {
     if (number <= this.last) return this.missing.delete(number);
@@ -77,7 +77,7 @@ export class Received {
   }
 }
 
-/** Whether a peer's `value` is a number of messages, bytes or milliseconds. */
+/** Whether a peer's `value` is a valid number of messages, bytes or milliseconds. */
 export function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }

@@ -1,6 +1,6 @@
 import { CongestionController } from "./congestion.js";
 
-/** What says when a chunk may go, for a server that acknowledges (FLOW-4). */
+/** Decides when a chunk may be sent to a server that acknowledges (FLOW-4). */
 export class Pace {
   readonly #line = new CongestionController(seconds());
   #waiting: (() => void)[] = [];
@@ -10,7 +10,7 @@ export class Pace {
     return this.#line.chunkSize;
   }
 
-  /** Whether less is in flight than may be. */
+  /** Whether less is in flight than allowed. */
   get open(): boolean {
     return this.#line.inFlight < this.#line.window;
   }
@@ -29,8 +29,8 @@ export class Pace {
   }
 
   /**
-   * Resolves when a chunk may go, or nothing is sent any more. Where nothing is on its way nothing queues, however slow a busy moment
-   * has made the line look: a chunk goes at once.
+   * Resolves when a chunk may be sent, or sending has stopped. With nothing in flight there is no queue on the line, however slow a busy moment
+   * has made it look, so a chunk is sent at once.
    */
   async turn(): Promise<void> {
     for (let delay; !this.#ended && this.#line.inFlight > 0 && (delay = this.#line.delay(seconds())) > 0; ) {
@@ -41,13 +41,13 @@ export class Pace {
     }
   }
 
-  /** The connection has ended: nothing waits for it any more. */
+  /** The connection has ended: release everything that waits for it. */
   end(): void {
     this.#ended = true;
     this.#wake();
   }
 
-  /** Lets all that wait look again. */
+  /** Wakes up everything that waits, to check again. */
   #wake(): void {
     const waiting = this.#waiting;
     this.#waiting = [];

@@ -8,38 +8,38 @@ import { Pace } from "./pace.js";
 import { Source } from "./source.js";
 import type { OnTransfer } from "./transfers.js";
 
-/** A frame of more bytes is sent in pieces, and the page gets its turn between them. */
+/** Larger frames are sent in pieces, and the page's event loop runs between them. */
 const AT_ONCE = 2 ** 20;
 
-/** A message of at most so many bytes passes larger ones (LANE-2). */
+/** Messages of up to this many bytes overtake larger ones (LANE-2). */
 const SMALL = 16_384;
 
-/** While more bytes wait in the transport, no further frame of a large message is made. */
+/** While more bytes are waiting in the transport, no further frame of a large message is created. */
 const HIGH_WATER = 2 ** 24;
 
-/** How often a transport that is full is looked at, in milliseconds. */
+/** How often a full transport is checked, in milliseconds. */
 const POLL = 10;
 
-/** How many large messages are sent by turns; more wait. */
+/** How many large messages take turns; more of them wait. */
 const MAX_STREAMS = 16;
 
-/** After the bytes of so many chunks of smaller messages, a chunk of a large one goes (LANE-3). */
+/** After this many chunks' worth of smaller messages, a chunk of a large one is sent (LANE-3). */
 const BULK_AFTER = 8;
 
-/** Where frames go. */
+/** The destination of frames. */
 export interface FrameSink {
   send(frame: Uint8Array): void;
-  /** Bytes that were sent and have not left yet, where that is known. */
+  /** Bytes that were sent and are still buffered, if known. */
   readonly waiting?: number | undefined;
 }
 
-/** A message that waits, or is being sent, or was sent and may have to be sent again. */
+/** A message that is waiting, is being sent, or was sent and may have to be sent again. */
 export class Outgoing {
-  /** Given with the first chunk; 0 until then. */
+  /** Assigned with the first chunk; 0 until then. */
   number = 0;
   offset = 0;
   source: Source | undefined;
-  /** Whether no more of it is sent than the chunk that says so (CAN-3). */
+  /** Whether it is aborted: only the chunk that says so is still sent (CAN-3). */
   ended = false;
   sent: () => void = () => undefined;
   failed: (reason: unknown) => void = () => undefined;
@@ -51,26 +51,26 @@ export class Outgoing {
     readonly onTransfer?: OnTransfer,
   ) {}
 
-  /** It is sent from its beginning, or from where the server lacks it (RES-13). */
+  /** Starts again from the beginning, or from where the server needs it (RES-13). */
   rewind(offset = 0): void {
     this.offset = offset < this.message.size ? offset : 0;
     this.source = new Source(this.message.parts, this.offset);
   }
 
-  /** Bytes of it in memory: what a Blob holds is not. */
+  /** Its bytes in memory, not counting the content of Blobs. */
   get kept(): number {
     return this.message.parts.reduce((sum, part) => sum + (part instanceof Uint8Array ? part.length : 0), 0);
   }
 }
 
 /**
- * Sends messages in the order in which they were given. Large ones are cut up as they are sent, and Blobs read piece by piece. To a server that
- * acknowledges, small messages pass large ones, which take turns (LANE-2). Between connections everything waits.
+ * Sends messages in order. Large ones are cut into chunks as they are sent, and Blobs are read piece by piece. To a server that
+ * acknowledges, small messages overtake large ones, which take turns (LANE-2). Between connections everything waits.
  */
 export class SendQueue {
-  /** The largest frame, header included, in bytes (G2-5). */
+  /** The largest frame, including the header, in bytes (G2-5). */
   frameSize = DEFAULT_FRAME_SIZE;
-  /** Whether a message of which no more is sent is ended by a chunk that says so (CAN-3). */
+  /** Whether a partly sent message is aborted by a chunk that says so (CAN-3). */
   sendsEnds = false;
 
   readonly #maxKept: number;
@@ -79,7 +79,7 @@ export class SendQueue {
   #open = false;
   #lastId = 0;
   #pace: Pace | undefined;
-  /** What was sent and is not acknowledged, where the session can be resumed. */
+  /** What was sent and is not acknowledged, if the session can be resumed. */
   #sent: Unacknowledged<Outgoing> | undefined;
   #small: Outgoing[] = [];
   #bulk: Outgoing[] = [];
@@ -92,12 +92,12 @@ export class SendQueue {
     this.#maxKept = maxKept;
   }
 
-  /** Frames go to `sink`; messages wait until {@link SendQueue.open}. */
+  /** Sends frames to `sink`; messages wait until {@link SendQueue.open}. */
   connect(sink: FrameSink): void {
     this.#sink = sink;
   }
 
-  /** The connection has ended. Messages that have not begun wait for the next. */
+  /** The connection has ended. Messages that have not begun wait for the next one. */
   disconnect(): void {
     this.#sink = undefined;
     this.#open = false;
@@ -106,13 +106,13 @@ export class SendQueue {
     this.#keep(({ number }) => number === 0);
   }
 
-  /** A session begins: nothing that was sent before counts. Returns what waits, which {@link SendQueue.restore} takes. */
+  /** A session begins: nothing that was sent before counts. Returns what is waiting, for {@link SendQueue.restore}. */
   begin(numbered: boolean): Outgoing[] {
     this.#sent = numbered ? new Unacknowledged() : undefined;
     return this.#take();
   }
 
-  /** The session goes on: what the server lacks is sent again, before what waits (RES-6); of what has `begun` to arrive, the rest. */
+  /** The session continues: sends what the server is missing again, ahead of what is waiting (RES-6); of messages that have `begun` to arrive, the rest. */
   resume(received: number, missing: readonly number[], begun: ReadonlyMap<number, number>): void {
     this.received(received, missing);
     const again = this.#sent?.messages ?? [];
@@ -120,18 +120,18 @@ export class SendQueue {
     this.restore([...again, ...this.#take()]);
   }
 
-  /** Messages wait behind those that do already. */
+  /** Queues messages behind those that are waiting. */
   restore(messages: readonly Outgoing[]): void {
     for (const outgoing of messages) this.#laneOf(outgoing).push(outgoing);
   }
 
-  /** The server has accepted hello: everything that waits goes. */
+  /** The server has accepted hello: sends everything that is waiting. */
   open(): void {
     this.#open = true;
     void this.#pump();
   }
 
-  /** Whether more was sent than may be kept: what the server lacks of it cannot be sent again (RES-4). */
+  /** Whether more was sent than may be kept, so that it cannot be sent again (RES-4). */
   get overflowed(): boolean {
     return (this.#sent?.lost ?? 0) > 0;
   }
@@ -144,9 +144,9 @@ export class SendQueue {
   /**
    * Sends a message: at once, unless it or one before it is large or holds a Blob.
    *
-   * @param isWanted - asked when its turn has come; where it says no, the message is not sent at all.
-   * @param onTransfer - told of each chunk that was sent.
-   * @throws what reading a Blob throws; the message is then not sent, or not to its end.
+   * @param isWanted - called when it is the message's turn; if it returns false, the message is not sent at all.
+   * @param onTransfer - called for each chunk that was sent.
+   * @throws what reading a Blob throws; the message is then not sent, or aborted.
    */
   async post(id: string, message: Encoded, isWanted: () => boolean, onTransfer?: OnTransfer): Promise<void> {
     if (message.size > MAX_TOTAL) throw new UsageError(`a message holds at most 4 GiB, not ${message.size} bytes`);
@@ -162,13 +162,13 @@ export class SendQueue {
     });
   }
 
-  /** Sends no more of a message: the server skips the rest of what it has refused (G2-8). */
+  /** Stops sending a message that the server has refused: it skips the rest (G2-8). */
   stop(id: string): void {
     this.#keep((outgoing) => outgoing.id !== id);
   }
 
   /**
-   * Sends no more of a message, from its next chunk on. One that has begun goes to its end where the server knows no ends.
+   * Stops sending a message, from its next chunk on. One that has begun is sent to its end if the server does not support aborting.
    *
    * @param sent - called once all of it has been sent.
    */
@@ -187,21 +187,21 @@ export class SendQueue {
     if (outgoing.number > 0) this.#end(outgoing);
   }
 
-  /** Says that no more of a message is sent; on a return that is all that is said again. */
+  /** Aborts a message; after a resumption, only that is sent again. */
   #end(outgoing: Outgoing): void {
     const { number, message } = outgoing;
     outgoing.ended = true;
     this.#send(withHeader(new Uint8Array(HEADER_LENGTH), number, message.size, message.size));
   }
 
-  /** Sends a small message at once, which is acknowledged; where the session can be resumed, it has a number and arrives (RES-2). */
+  /** Sends a small message at once, which is acknowledged; if the session can be resumed, it has a number and is guaranteed to arrive (RES-2). */
   urge(message: Encoded): void {
     const [bytes] = message.parts;
     if (this.#sent) void this.post("", message, () => true).catch(() => undefined);
     else if (this.#open) this.#send(withHeader(bytes, this.#nextId(), 0, bytes.length - HEADER_LENGTH));
   }
 
-  /** Sends by what the server acknowledges, on this connection. */
+  /** Sends at the rate of the server's acknowledgements, on this connection. */
   startFlow(): void {
     this.#pace = new Pace();
   }
@@ -211,7 +211,7 @@ export class SendQueue {
     this.#pace?.acknowledged(total, held);
   }
 
-  /** The server has all messages up to a number but those that are missing. */
+  /** The server has received all messages up to a number, except for those that are missing. */
   received(number: number, missing: readonly number[]): void {
     this.#sent?.acknowledge(number, missing);
   }
@@ -219,7 +219,7 @@ export class SendQueue {
   /**
    * Sends a small message at once, which is not acknowledged.
    *
-   * @param number - 0 where it has none (RES-2).
+   * @param number - 0 if it has none (RES-2).
    */
   notify({ parts: [bytes] }: Encoded, number = this.#sent ? 0 : this.#nextId()): void {
     this.#sink?.send(withHeader(bytes, number, 0, bytes.length - HEADER_LENGTH));
@@ -242,14 +242,14 @@ export class SendQueue {
     return this.#pace && message.size <= SMALL ? this.#small : this.#bulk;
   }
 
-  /** A message that goes in one frame, without being copied. */
+  /** A message that fits into one frame, without being copied. */
   #wholeFrame({ message: { parts }, offset }: Outgoing): Uint8Array | undefined {
     const [first] = parts;
     const most = Math.min(this.frameSize, this.#pace ? SMALL + HEADER_LENGTH : AT_ONCE);
     return parts.length === 1 && offset === 0 && first.length <= most ? first : undefined;
   }
 
-  /** Whether what goes in one frame goes at once. */
+  /** Whether a message that fits into one frame is sent at once. */
   get #passes(): boolean {
     if (!this.#open || this.#small.length > 0) return false;
     return this.#pace ? this.#pace.open : this.#bulk.length === 0;
@@ -283,13 +283,13 @@ export class SendQueue {
     this.#pace?.idle();
   }
 
-  /** It is the first of its lane, as a rule. */
+  /** Usually it is the first of its lane. */
   #remove(outgoing: Outgoing): void {
     const lane = this.#small[0] === outgoing ? this.#small : this.#bulk;
     lane.splice(lane.indexOf(outgoing), 1);
   }
 
-  /** Whose turn it is. What nobody wants any more goes, unless the server waits for its number. */
+  /** The message whose turn it is. Those that are no longer wanted are dropped, unless the server waits for their number. */
   #next(): Outgoing | undefined {
     while (this.#open) {
       const bulk = this.#small.length === 0 || (this.#bulk.length > 0 && this.#ahead > BULK_AFTER * (this.#pace?.chunkSize ?? 0));
@@ -314,7 +314,7 @@ export class SendQueue {
   async #advance(outgoing: Outgoing): Promise<void> {
     const sink = this.#sink;
     const { message, offset } = outgoing;
-    // The page waits for one frame at a time to be read and handed over: those of 4 MiB would take too long.
+    // The page is blocked while one frame is read and handed over: with frames of 4 MiB, for too long.
     const step = Math.max(Math.min(this.frameSize, this.#pace?.chunkSize ?? Infinity, DEFAULT_FRAME_SIZE) - HEADER_LENGTH, 1);
     const frame = new Uint8Array(HEADER_LENGTH + Math.min(step, message.size - offset));
     const source = (outgoing.source ??= new Source(message.parts));
@@ -330,14 +330,14 @@ export class SendQueue {
     outgoing.offset += frame.length - HEADER_LENGTH;
     this.#remove(outgoing);
     const left = outgoing.offset < message.size;
-    // To a server that does not acknowledge, one message goes after another.
+    // To a server that does not acknowledge, messages are sent one after another.
     if (left) this.#bulk.splice(this.#pace ? MAX_STREAMS - 1 : 0, 0, outgoing);
     inform(outgoing.onTransfer, { sent: outgoing.offset, total: message.size });
     if (!left) return outgoing.sent();
     await turn();
   }
 
-  /** A message cannot be read to its end. An empty chunk is malformed, if it is no end: the server drops what it has of it (G2-7). */
+  /** A message cannot be read to its end. If the server does not support aborting, an empty chunk is malformed, so that it drops the message (G2-7). */
   #abandon(outgoing: Outgoing, error: unknown): void {
     const { number, offset, message } = outgoing;
     if (number > 0 && this.sendsEnds) this.#end(outgoing);
@@ -346,7 +346,7 @@ export class SendQueue {
     outgoing.failed(error);
   }
 
-  /** The number of a message, which its first chunk gives it. */
+  /** The number of a message, which is assigned with its first chunk. */
   #number(outgoing: Outgoing): number {
     if (outgoing.number > 0) return outgoing.number;
     outgoing.number = this.#sent ? this.#sent.number(outgoing, outgoing.kept) : this.#nextId();
@@ -359,7 +359,7 @@ export class SendQueue {
     this.#sink?.send(frame);
   }
 
-  /** Resolves when the next chunk of a large message may go. */
+  /** Resolves when the next chunk of a large message may be sent. */
   async #room(): Promise<void> {
     while (this.#open && (this.#sink?.waiting ?? 0) > HIGH_WATER) await new Promise((resolve) => setTimeout(resolve, POLL));
     await this.#pace?.turn();
@@ -371,7 +371,7 @@ export class SendQueue {
   }
 }
 
-/** Lets the page do what waits: resolves in a task of its own, which is not delayed like those of timers. */
+/** Lets the page's event loop run: resolves in a new task, which is not delayed like those of timers. */
 function turn(): Promise<void> {
   const { port1, port2 } = new MessageChannel();
   return new Promise((resolve) => {

@@ -23,26 +23,26 @@ import { type FrameSink, Outgoing, SendQueue } from "./send-queue.js";
 import { type SessionEvent, type SessionState, transition } from "./state.js";
 import { type TransferOptions, Transfers } from "./transfers.js";
 
-/** The id of errors about what the server could not read, where it carries none (ERR-5). */
+/** The id of errors about messages whose id the server could not read (ERR-5). */
 const MALFORMED_ID = "system:malformed:0";
 
 /** How a session presents itself. */
 export interface SessionOptions extends Limits {
   /**
-   * Whether to be taken for a released client, by the server and by the application: it announces nothing, rounds integers beyond
+   * Whether to act as a released client towards the server and the application: it announces nothing, rounds integers beyond
    * 2^53, and sends values as released clients do.
    */
   readonly asReleased?: boolean;
-  /** Extensions beyond those that are built in. */
+  /** Extensions in addition to the built-in ones. */
   readonly features?: readonly FeatureFactory[] | undefined;
-  /** Gives the connection up, of which there is no sign of life; without it, hello does not ask for resumption. */
+  /** Aborts a connection without a sign of life; if undefined, hello does not ask for resumption. */
   readonly lost?: (() => void) | undefined;
 }
 
 /** Options of one call. */
 export interface CallOptions extends TransferOptions {
   /**
-   * Makes the call again if the connection was lost and the server does not know whether it got the call: the method may then run twice. Default: such a
+   * Retries the call if the connection was lost and it is not known whether the server received the call: the method may then run twice. Default: such a
    * call rejects with a ConnectionError.
    */
   readonly retry?: boolean | undefined;
@@ -58,14 +58,14 @@ export interface StreamOptions extends WaitOptions {
   readonly onProgress?: OnProgress | undefined;
 }
 
-/** How a connection takes up from the one before: `reason` says why it does not. */
+/** Whether a connection continues the previous one's session; `reason` says why not. */
 export interface Verdict {
   readonly resumed: boolean;
   readonly reason: NotResumed | undefined;
 }
 
 /**
- * Calls and subscriptions, in protocol version 2, over one connection or several, one after another. Frames go in and out; it knows nothing of
+ * Calls and subscriptions, in protocol version 2, over one connection or several, one after another. Frames go in and out; it is independent of
  * sockets.
  */
 export class Session {
@@ -89,9 +89,9 @@ export class Session {
   #state: SessionState = "new";
   #prefix = "";
   #lastNumber = 0;
-  /** Calls that may be made twice. */
+  /** Calls that may be retried. */
   readonly #repeatable = new Map<string, Encoded>();
-  /** How the connection before has ended. */
+  /** How the previous connection has ended. */
   #cut: ConnectionError | undefined;
   #ended: ConnectionError | undefined;
 
@@ -139,7 +139,7 @@ export class Session {
     this.#queue.connect(sink);
   }
 
-  /** The connection has ended, and another is to follow. Calls wait for it, but for those that a server which cannot resume may have got. */
+  /** The connection has ended, and there will be another. Calls wait for it, except for those that a server without resumption may have received. */
   disconnect(error: ConnectionError): void {
     this.#state = transition(this.#state, "cut");
     this.#cut = error;
@@ -151,10 +151,10 @@ export class Session {
   }
 
   /**
-   * Introduces this client; nothing else may be called before it resolves for the first time (HELLO-1).
+   * Says hello; nothing else may be called before it resolves for the first time (HELLO-1).
    *
-   * @param secret - undefined to be let in without one (HELLO-7).
-   * @throws AuthenticationError where the server refuses the secret.
+   * @param secret - undefined to connect without one (HELLO-7).
+   * @throws AuthenticationError if the server refuses the secret.
    */
   async hello(secret: string | undefined, options: WaitOptions): Promise<Welcome & Verdict> {
     const { overflowed } = this.#queue;
@@ -182,7 +182,7 @@ export class Session {
     return this.#make(this.#newId(), method, args, kwargs, options);
   }
 
-  /** Makes a call whose result is a stream, when it is first asked for an item. */
+  /** Makes a call whose result is a stream, when the first item is requested. */
   async *stream(
     method: string,
     args: readonly unknown[],
@@ -212,7 +212,7 @@ export class Session {
     return this.#handlers.add(method, this.#features.around("handler", method, handler));
   }
 
-  /** Takes a frame from the server. It never throws: what is wrong with a frame rejects the call that it belongs to, or is reported. */
+  /** Handles a frame from the server. Never throws: errors reject the call that the frame belongs to, or are reported. */
   receive(frame: Uint8Array | string): void {
     if (this.#ended) return;
     try {
@@ -229,7 +229,7 @@ export class Session {
     }
   }
 
-  /** This side closes, or the connection has ended: everything that waits rejects with `error`, as does everything from now on. */
+  /** This side closes, or the connection has ended: everything that is pending rejects with `error`, as does everything from now on. */
   end(event: Exclude<SessionEvent, "welcome">, error: ConnectionError): void {
     this.#state = transition(this.#state, event);
     if (this.#ended) return;
@@ -249,7 +249,7 @@ export class Session {
     });
   }
 
-  /** The server knows nothing of what was before. Subscriptions are made again, then calls that may be made twice; then goes what has waited. */
+  /** The server knows nothing of what was before. Renews subscriptions, then retries calls that may run twice, then sends what was waiting. */
   #begin(accepted: readonly string[], numbered: boolean): void {
     if (this.#cut) this.#failUncertain(this.#cut);
     const waiting = this.#queue.begin(numbered);
@@ -260,7 +260,7 @@ export class Session {
     this.#queue.restore(waiting);
   }
 
-  /** Fails the calls that the server may have got, or not; but not those that may be made twice. */
+  /** Fails the calls that the server may or may not have received, except for those that may be retried. */
   #failUncertain(error: ConnectionError): void {
     const { waiting } = this.#queue;
     const uncertain = this.#pending.ids.filter((id) => !waiting.has(id) && !this.#repeatable.has(id));
@@ -293,7 +293,7 @@ export class Session {
     if (onProgress) isFunction("onProgress", onProgress);
     if (onTransfer) isFunction("onTransfer", onTransfer);
     if (!Array.isArray(args)) throw new UsageError(`arguments are a list: ("${method}", [1, 2]), not ${typeof args}`);
-    // The id comes before the arguments, so that a server that refuses the message for its size knows which call it was.
+    // The id precedes the arguments, so that a server that refuses the message because of its size knows which call it was.
     const lifted = this.#streams.lift(id, args, kwargs);
     const asks = { ...(onProgress && { progress: true }), ...(stream && { stream }), ...keys };
     const message = this.#encoder.encode({ wslink: "1.0", id, ...asks, method, args: lifted.args, ...(kwargs && { kwargs: lifted.kwargs }) });
@@ -309,7 +309,7 @@ export class Session {
     return response.finally(() => this.#repeatable.delete(id));
   }
 
-  /** Whether a message that is whole has not arrived before, over this connection or one before it (RES-3). */
+  /** Whether a complete message has not arrived before, over this connection or a previous one (RES-3). */
   #isNew(frame: Uint8Array): boolean {
     const number = frame.length < HEADER_LENGTH ? 0 : readHeader(frame).id;
     return number === 0 || (this.#resume?.received?.take(number) ?? true);
@@ -318,7 +318,7 @@ export class Session {
   #assemble(frame: Uint8Array): Uint8Array | undefined {
     try {
       const message = this.#assembler.add(frame);
-      // A message that its sender has ended will not come again (CAN-3).
+      // A message that its sender has aborted will not be sent again (CAN-3).
       if (!message && frame.length === HEADER_LENGTH) this.#isNew(frame);
       if (!message) this.#rejectRefused();
       return message;
@@ -330,7 +330,7 @@ export class Session {
     }
   }
 
-  /** The first chunk of a message that is given up names the call that it responds to: that call need not wait. */
+  /** The first chunk of a refused message names the call that it responds to: that call need not wait any longer. */
   #rejectRefused(): boolean {
     const refused = this.#assembler.takeRefused();
     if (!refused) return false;

@@ -1,19 +1,19 @@
 import type { Encoded } from "../wire/encoder.js";
 import { HEADER_LENGTH } from "../wire/limits.js";
 
-/** Reads the parts of a message from front to back. */
+/** Reads the parts of a message sequentially. */
 export class Source {
   readonly #parts: (Uint8Array | Blob)[];
   #position = HEADER_LENGTH;
 
-  /** @param skip - bytes that are not read again. */
+  /** @param skip - bytes to skip. */
   constructor(parts: Encoded["parts"], skip = 0) {
     this.#parts = [...parts];
     this.#position += skip;
     for (let part; (part = this.#parts[0]) && this.#position >= sizeOf(part); this.#parts.shift()) this.#position -= sizeOf(part);
   }
 
-  /** Fills a frame behind its header. */
+  /** Fills a frame after its header. */
   async fill(frame: Uint8Array): Promise<void> {
     let at = HEADER_LENGTH;
     while (at < frame.length) {

@@ -4,10 +4,10 @@
  */
 export type SessionState = "new" | "open" | "reconnecting" | "closing" | "closed";
 
-/** What changes the state of a session. */
+/** Events that change the state of a session. */
 export type SessionEvent = "welcome" | "cut" | "close" | "end";
 
-/** Every transition there is; an event that a state does not list changes nothing. */
+/** All transitions. An event that is not listed for a state is ignored. */
 const TRANSITIONS: Readonly<Record<SessionState, Readonly<Partial<Record<SessionEvent, SessionState>>>>> = {
   new: { welcome: "open", close: "closing", end: "closed" },
   open: { cut: "reconnecting", close: "closing", end: "closed" },

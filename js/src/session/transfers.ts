@@ -5,31 +5,31 @@ import type { Decoder } from "../wire/decoder.js";
 import { HEADER_LENGTH } from "../wire/limits.js";
 import { readMessage } from "../wire/messages.js";
 
-/** How far a message of a call has come, in bytes of that message. */
+/** The progress of the transfer of a call's message, in bytes. */
 export interface Transfer {
-  /** How much of the call was sent; undefined for its response. */
+  /** Bytes of the call that were sent; undefined for its response. */
   readonly sent?: number;
-  /** How much of the response has arrived; undefined for the call. */
+  /** Bytes of the response that have arrived; undefined for the call. */
   readonly received?: number;
   readonly total: number;
 }
 
-/** Is told of each chunk; what it throws, or rejects with, is reported. */
+/** Called for each chunk. What it throws, or rejects with, is reported. */
 export type OnTransfer = (transfer: Transfer) => unknown;
 
 /** Options of one call, as a session takes them. */
 export interface TransferOptions extends WaitOptions {
   /**
-   * Called for each chunk of the call that was sent, and of the response that has arrived: several times a second where they are large, and
-   * once each where they are small.
+   * Called for each chunk of the call that was sent, and of the response that has arrived: several times a second if they are large, and
+   * once each if they are small.
    */
   readonly onTransfer?: OnTransfer | undefined;
 }
 
-/** In so many bytes a response has told the id of its call. */
+/** The id of a response's call is within this many bytes. */
 const BEGIN = 4096;
 
-/** How far the responses have come that somebody wants to know of. */
+/** The responses whose progress is reported. */
 export class Transfers {
   readonly #decoder: Decoder;
   readonly #calls = new Map<string, OnTransfer>();
@@ -40,14 +40,14 @@ export class Transfers {
     this.#decoder = decoder;
   }
 
-  /** Tells of the response to the call `id`, until `over` has settled. */
+  /** Reports the response to the call `id`, until `over` has settled. */
   watch(id: string, onTransfer: OnTransfer, over: Promise<unknown>): void {
     this.#calls.set(id, onTransfer);
     const forget = (): void => this.#forget(id);
     over.then(forget, forget);
   }
 
-  /** A chunk has arrived that completes no message. */
+  /** A chunk has arrived that does not complete a message. */
   arrived(frame: Uint8Array): void {
     if (this.#calls.size === 0 || frame.length <= HEADER_LENGTH) return;
     const { id, offset, total } = readHeader(frame);

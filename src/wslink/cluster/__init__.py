@@ -1,1 +1,1 @@
-"""Several workers as one application: a log that they share, and what they tell each other through it."""
+"""Several workers as one application: a shared log, and the records that workers exchange through it."""

@@ -1,4 +1,4 @@
-"""The port to brokers."""
+"""The interface of brokers."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ WAIT = 1.0
 
 
 class Broker(Protocol):
-    """A log that every worker appends to, and reads from its own beginning on, all in one order.
+    """A log to which all workers append, and which each reads from its own start on. All read the same order.
 
-    Whatever it does may raise, and is tried again then: `append` with the same records, which may arrive twice so.
+    Its methods may raise; the operation is then retried. A repeated `append` has the same records, which may arrive
+    twice.
     """
 
     @property
     def name(self) -> str:
-        """What log messages call it, without secrets."""
+        """The name for log messages, without secrets."""
 
     async def open(self) -> None:
         """Connect. What is appended from now on will be read."""
 
     async def append(self, records: Sequence[bytes]) -> None:
-        """Return once the broker has all of them."""
+        """Return when the broker has all of the records."""
 
     async def read(self) -> Sequence[bytes]:
-        """The next records; none where there are none for `WAIT` seconds."""
+        """The next records; none if none arrive within `WAIT` seconds."""
 
     async def close(self) -> None:
-        """Give up what it holds. Never raises; safe to call more than once."""
+        """Release all resources. Never raises; safe to call more than once."""

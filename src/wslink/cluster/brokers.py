@@ -13,18 +13,18 @@ ESCAPED = "in a user and a password write / as %2F, # as %23, ? as %3F, @ as %40
 
 
 def connect(target: str | MemoryBroker) -> Broker:
-    """The broker at a URL: `redis://`, `rediss://` or `nats://`, with `?name=` for what workers of one application have
-    in common ("wslink" unless given).
+    """Create the broker for a URL: `redis://`, `rediss://` or `nats://`. `?name=` distinguishes applications that share
+    a server ("wslink" by default).
 
     Raises:
-        UsageError: for another URL, and where the library is not installed.
+        UsageError: it is another URL, or the library is not installed.
     """
     if isinstance(target, MemoryBroker):
         return target.connect()
     try:
         parts = urlsplit(target)
         _ = parts.port
-    except ValueError:  # whose words may have a part of a password
+    except ValueError:  # its message may contain part of a password
         raise UsageError(f"broker: its URL cannot be read: {ESCAPED}") from None
     query = dict(parse_qsl(parts.query))
     name = query.pop("name", "wslink")

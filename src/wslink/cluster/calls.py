@@ -1,4 +1,4 @@
-"""Calls of clients that other workers serve, and orders about them."""
+"""Calls to clients of other workers, and commands about them."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from wslink.wire.value import Value
 
 
 class Put(Protocol):
-    """Appends a draft later (cluster.outbox.Outbox.put)."""
+    """Queues a draft (cluster.outbox.Outbox.put)."""
 
     def __call__(self, draft: Draft, must: bool) -> None: ...
 
 
 class RemoteCalls:
-    """Calls between workers. On the event loop's thread, but for `call`.
+    """Calls between workers. Use it on the event loop's thread, except for `call`.
 
     Args:
-        hub: this worker's.
+        hub: this worker's hub.
         put: see Put.
     """
 
@@ -47,7 +47,7 @@ class RemoteCalls:
         kwargs: Mapping[str, Value],
         timeout: float | None,
     ) -> Value:
-        """See Client.call. From the server's event loop or the application's."""
+        """See Client.call. Await it in the server's event loop or the application's."""
         return await self._hub.on_loop_await(self._call(client, method, args, kwargs, timeout))
 
     async def _call(
@@ -75,9 +75,9 @@ class RemoteCalls:
         self._put(Draft(kinds.COMMAND, [client.worker, client.id, what, argument]), must=True)
 
     def obey(self, record: Record) -> None:
-        """Do what another worker orders of a client of this one."""
+        """Execute another worker's command about a client of this one."""
         _, client_id, what, argument = record.fields
-        client = self._hub.clients.get(str(client_id))  # which may have moved on
+        client = self._hub.clients.get(str(client_id))  # it may have moved to yet another worker
         if client is not None:
             does: dict[str, Callable[[str], object]] = {
                 "disconnect": client.disconnect, "join": client.join, "leave": client.leave,
@@ -85,13 +85,13 @@ class RemoteCalls:
             does[what](str(argument))
 
     def look(self) -> None:
-        """Clients have gone: fail the calls of those."""
+        """Fail the calls to clients that have gone."""
         for client_id, outcome in list(self._pending.values()):
             if client_id not in self._hub.community.remote and not outcome.done():
                 outcome.set_exception(ClientGone(client_id))
 
     def respond(self, record: Record) -> None:
-        """A call of ours has ended at another worker."""
+        """Another worker has responded to a call."""
         _, id_, error, heads = record.fields
         _, outcome = self._pending.get(id_, ("", None))
         if outcome is None or outcome.done():
@@ -103,7 +103,7 @@ class RemoteCalls:
             outcome.set_exception(CallError(error[0], error[1], value) if error[0] else ClientGone(error[1]))
 
     def serve(self, record: Record) -> None:
-        """Make a call of another worker's."""
+        """Make a call for another worker."""
         _, id_, client_id, method, timeout, heads = record.fields
         args, kwargs = V2_WITH_ARRAYS.unpack(Packed.restore(heads, record.payload))
         key = record.origin, int(id_)
@@ -112,7 +112,7 @@ class RemoteCalls:
         task.add_done_callback(lambda _: self._serving.pop(key, None))
 
     def cancel(self, record: Record) -> None:
-        """Another worker gives a call up."""
+        """Another worker has given up a call."""
         task = self._serving.get((record.origin, record.fields[1]))
         if task is not None:
             task.cancel()

@@ -1,4 +1,4 @@
-"""One worker of several: what it tells the others, and what it makes of what they tell."""
+"""One of several workers: what it tells the others, and how it handles what they tell."""
 
 from __future__ import annotations
 
@@ -41,13 +41,12 @@ class Cluster:
     """Connects a hub to those of other workers (hub.cluster.ClusterLink).
 
     Args:
-        hub: this worker's.
+        hub: this worker's hub.
         target: see cluster.brokers.connect.
 
     Attributes:
-        peers: the others.
-        moves: of sessions, from worker to worker.
-        lost: publications of others that were lost on the way (docs/scale.md).
+        peers, moves: the other workers, and the moves of sessions between workers.
+        lost: the number of other workers' publications that were lost (docs/scale.md).
     """
 
     def __init__(self, hub: Hub, target: str | MemoryBroker) -> None:
@@ -125,7 +124,8 @@ class Cluster:
         self._echo = time.monotonic()
 
     def _introduce(self, reborn: bool = False) -> None:
-        """Say who is here, and ask who else is; a worker that is `reborn` has published what nobody took."""
+        """Announce this worker's clients, and ask for those of others. Publications of a `reborn` worker were
+        ignored."""
         self._membership.introduce()
         self._tell(kinds.HELLO, reborn)
 
@@ -139,7 +139,7 @@ class Cluster:
         await self._sending.outbox.run()
 
     async def _watch(self) -> None:
-        """Give signs of life, and look for those of others."""
+        """Send signs of life, and check for those of others."""
         beaten = 0.0
         while True:
             await asyncio.sleep(BEAT / 4)
@@ -157,7 +157,7 @@ class Cluster:
                 self._tell(kinds.DEAD, worker)
                 self._membership.bury(worker)
 
-    # Telling ----------------------------------------------------------------
+    # Sending ----------------------------------------------------------------
 
     @property
     def origin(self) -> str:
@@ -165,14 +165,14 @@ class Cluster:
         return self._sending.origin
 
     def _addressed(self, handle: Callable[[Record], None]) -> Callable[[Record], None]:
-        """Have those of its records that are for this worker, which their first field names, taken by `handle`."""
+        """Pass records whose first field names this worker to `handle`."""
         return lambda record: handle(record) if record.fields[0] == self.origin else None
 
     def _share(self, number: int, buffers: Sequence[Buffer]) -> Reference | None:
         return self._memory.put(number, buffers, self.peers.beside(self._memory.host))
 
     def _move_out(self) -> None:
-        """This worker shares no memory any more."""
+        """Report that this worker no longer shares memory."""
         self._membership.introduce()
 
     def publish(self, publication: Outgoing) -> Version:
@@ -196,7 +196,7 @@ class Cluster:
         if self._tasks and self._is_open:
             await self.moves.leave(timeout)
 
-    # Taking -----------------------------------------------------------------
+    # Receiving --------------------------------------------------------------
 
     def _take(self, data: bytes) -> None:
         record = decode(data)
@@ -232,7 +232,7 @@ class Cluster:
             logger.exception("a record %r of worker %s cannot be taken", record.kind, record.origin)
 
     def _take_own(self, record: Record) -> None:
-        """A record of this worker's: what matters to sessions that move."""
+        """Handle one of this worker's own records, as far as it concerns moving sessions."""
         missing = record.number - self._sending.latest - 1
         if missing > 0:
             self.moves.lost()
@@ -248,7 +248,7 @@ class Cluster:
             self._handle(record)
 
     def _miss(self, worker: str, count: int) -> None:
-        """Records were lost: clients that rely on each of them are told by the end of their sessions."""
+        """Records were lost: end the sessions of clients that rely on every one of them."""
         self.lost += count
         logger.error("%d records of worker %s were lost at the broker %s", count, worker, self.broker.name)
         self._publications.give_up("publications of another worker were lost")

@@ -26,10 +26,10 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def open_root(memory: Path) -> int:
-    """The directory of this user's workers, which is made if there is none.
+    """Open the directory of this user's workers, which is created on first use.
 
     Raises:
-        OSError: where there is no such memory, or the directory is not this user's alone.
+        OSError: there is no shared memory, or the directory is accessible to others.
     """
     if sys.platform != "linux":
         raise OSError("this system has none")
@@ -45,7 +45,8 @@ def open_root(memory: Path) -> int:
 
 
 def identity(root: int) -> str:
-    """Which host the directory is on: the same for all who see this one, and for nobody else. Raises OSError."""
+    """An id of the host of the directory: the same for all processes that share it, and only for these. Raises
+    OSError."""
     try:
         token = _read(root)
     except FileNotFoundError:
@@ -66,14 +67,14 @@ def _read(root: int) -> bytes:
 
 
 def make(root: int, worker: str) -> int:
-    """A worker's directory, open and locked. Raises OSError."""
+    """Create a worker's directory, open and locked. Raises OSError."""
     fresh = f".{secrets.token_hex(8)}"
     os.mkdir(fresh, 0o700, dir_fd=root)
     opened = os.open(fresh, _DIRECTORY, dir_fd=root)
     try:
         if not _lock(opened):
             raise OSError("it is locked")
-        os.rename(fresh, worker, src_dir_fd=root, dst_dir_fd=root)  # it is never seen unlocked
+        os.rename(fresh, worker, src_dir_fd=root, dst_dir_fd=root)  # so that it is never visible unlocked
     except OSError:
         os.close(opened)
         os.rmdir(fresh, dir_fd=root)
@@ -82,7 +83,7 @@ def make(root: int, worker: str) -> int:
 
 
 def _lock(opened: int) -> bool:
-    """Whether nobody else holds it; until it is closed."""
+    """Lock a directory until it is closed. Returns whether nobody else has locked it."""
     if sys.platform != "linux":
         return False
     import fcntl
@@ -95,7 +96,7 @@ def _lock(opened: int) -> bool:
 
 
 def write(root: int, path: str, buffers: Sequence[Buffer]) -> None:
-    """A file, which is not there yet. Raises OSError."""
+    """Write a new file. Raises OSError."""
     with os.fdopen(os.open(path, _NEW, 0o600, dir_fd=root), "wb", buffering=0) as file:
         for buffer in buffers:
             left = memoryview(buffer)
@@ -104,14 +105,14 @@ def write(root: int, path: str, buffers: Sequence[Buffer]) -> None:
 
 
 def names(opened: int) -> Iterable[str]:
-    """What is in a directory; nothing where it has gone."""
+    """The names in a directory; none if it does not exist."""
     with contextlib.suppress(OSError):
         return os.listdir(opened)
     return ()
 
 
 def remove(root: int, worker: str, opened: int) -> None:
-    """Remove a worker's directory, which is locked, and close it."""
+    """Remove a worker's locked directory, and close it."""
     with contextlib.suppress(OSError):
         for name in os.listdir(opened):
             os.unlink(name, dir_fd=opened)
@@ -120,7 +121,7 @@ def remove(root: int, worker: str, opened: int) -> None:
 
 
 def sweep(root: int) -> None:
-    """Remove the directories of workers that do not live any more."""
+    """Remove the directories of workers that are no longer running."""
     for worker in names(root):
         if _WORKER.fullmatch(worker):
             with contextlib.suppress(OSError):

@@ -1,9 +1,9 @@
-"""Large payloads between workers of one host: written once into the host's shared memory, and read from there.
+"""Large payloads between workers of one host: written once to the host's shared memory, and read from there.
 
-`/dev/shm/wslink-UID` is open to its user alone. Each worker has a directory in it, under its name, which it holds
-locked while it lives. Who publishes writes a file into its own, and links it into those of its readers. A reader maps
-the file and removes its link, so that the memory is free once nobody reads it any more. A random token in the directory
-says which host this is: containers that do not share `/dev/shm` are hosts of their own.
+`/dev/shm/wslink-UID` is accessible to its user only. Each worker has a directory in it, with its name, which is locked
+while the worker runs. A publisher writes a file to its own directory, and links it into those of its readers. A reader
+maps the file and removes its link, so that the memory is freed when nobody is reading it any more. A random token in
+the directory identifies the host: containers that do not share `/dev/shm` are different hosts.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 @dataclass(slots=True)
 class _Written:
-    """A file of this worker's: of the record of that number, which it read from the log at some time."""
+    """A file of this worker, for the record with that number, and when it was read from the log."""
 
     name: str
     size: int
@@ -54,16 +54,16 @@ class _Written:
 
 
 class HostMemory:
-    """One worker's part of the shared memory. On the event loop's thread. Nothing raises.
+    """One worker's part of the shared memory. Use it on the event loop's thread. Never raises.
 
     Args:
-        limit: gives the bytes in files that others have not read yet (LIM-24, `max_shared`); 0 shares nothing.
+        limit: returns the bytes in files that others may not have read yet (LIM-24, `max_shared`); 0 disables sharing.
         changed: called when `host` has changed.
-        directory: of the host's, in memory.
+        directory: the shared-memory directory of the host.
 
     Attributes:
-        host: which one this is; "" where nothing is shared.
-        used: bytes in files of this worker's.
+        host: the id of the host; "" if nothing is shared.
+        used: bytes in this worker's files.
     """
 
     def __init__(
@@ -79,8 +79,8 @@ class HostMemory:
         self._mapped: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
     def begin(self, worker: str) -> None:
-        """Share under that name from now on, and go on reading under those before. What was written under them counts
-        as read: nobody takes records of a worker that was taken for dead."""
+        """Share under this name from now on, and continue reading under previous names. What was written under those
+        counts as read: records of a worker that was considered dead are ignored."""
         if not self._limit():
             return
         self.passed(None)
@@ -100,7 +100,7 @@ class HostMemory:
             self.host = ""
 
     def end(self) -> None:
-        """Give everything back. Safe to call more than once."""
+        """Release everything. Safe to call more than once."""
         for name, directory in self._own:
             host_directories.remove(self._root, name, directory)
         if self._root >= 0:
@@ -110,16 +110,18 @@ class HostMemory:
         self._read.clear()
 
     def sweep(self) -> None:
-        """Remove what workers have left that were killed."""
+        """Remove what workers that were killed have left behind."""
         if self._root >= 0:
             host_directories.sweep(self._root)
 
     # Writing ------------------------------------------------------------------
 
     def put(self, number: int, buffers: Sequence[Buffer], readers: Iterable[str] | None) -> Reference | None:
-        """Write the payload of this worker's record of that number, for other workers of this host.
+        """Write the payload of this worker's record with that number, for other workers of this host.
 
-        Returns: what leads to it; None if it is to go by the broker: where `readers` is None, or too much waits.
+        Returns:
+            A reference to it; None if it has to be sent through the broker, because `readers` is None or too much is
+                waiting.
         """
         size = sum(map(len, buffers))
         if not self.host or readers is None or size < SHARED_FROM or not self._has_room(size):
@@ -142,7 +144,7 @@ class HostMemory:
         return name, size
 
     def _has_room(self, size: int) -> bool:
-        """Whether the bound is kept, and half of the host's shared memory left to others."""
+        """Whether the limit is observed, and half of the host's shared memory is left to others."""
         if self.used + size > self._limit():
             self.tidy(0)
         try:
@@ -153,14 +155,14 @@ class HostMemory:
         return self.used + size <= self._limit() and free * 2 >= whole.f_blocks * whole.f_frsize
 
     def passed(self, number: int | None) -> None:
-        """This worker's record of that number was read from the log; None for all that were written."""
+        """This worker's record with that number was read from the log; None means all that were written."""
         while self._sent and (number is None or self._sent[0].number <= number):
             one = self._sent.popleft()
             one.read_at = time.monotonic()
             self._read.append(one)
 
     def tidy(self, grace: float = GRACE) -> None:
-        """Remove what all have read, `grace` seconds after it came out of the log. Readers read in order."""
+        """Remove what all have read, `grace` seconds after it was read from the log. Readers read in order."""
         now = time.monotonic()
         while self._read and now - self._read[0].read_at >= grace:
             one = self._read[0]
@@ -175,7 +177,7 @@ class HostMemory:
     # Reading --------------------------------------------------------------------
 
     def fetch(self, record: Record) -> bool:
-        """Give a record its payload; whether that was still there. Without a reference it has it."""
+        """Load the payload of a record that has a reference. Returns whether it still existed."""
         if record.reference is None:
             return True
         payload = self._load(record.origin, *record.reference)
@@ -217,14 +219,14 @@ class HostMemory:
         return None
 
     def discard(self, record: Record) -> None:
-        """A record was read that does not count."""
+        """A record that does not count was read."""
         if record.reference is not None and _belongs(record.reference[0], record.origin):
             for directory, _ in self._own:
                 if directory != record.origin:
                     self._unlink(directory, record.reference[0])
 
     def forget(self, writer: str, before: int | None = None) -> None:
-        """Records of a worker were lost: all before that number, or all there were."""
+        """Records of a worker were lost: all before that number, or all."""
         for directory, opened in self._own:
             for name in host_directories.names(opened):
                 found = _NAME.fullmatch(name)

@@ -1,4 +1,4 @@
-"""Membership records of workers: their clients and groups, and the start and end of a worker."""
+"""Membership records: the clients and groups of a worker, and its start and end."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from wslink.hub.community import Community
 
 
 class Membership:
-    """Tells of this worker's clients, and takes what others tell of theirs.
+    """Announces this worker's clients, and handles the announcements of others.
 
     Args:
         community: all clients.
         sending: this worker's records.
-        peers, calls: the other workers, and calls of their clients.
+        peers, calls: the other workers, and calls to their clients.
         memory: what this worker shares with those of its host.
     """
 
@@ -37,7 +37,7 @@ class Membership:
 
     @property
     def handlers(self) -> dict[str, Callable[[Record], None]]:
-        """What takes which kind of record."""
+        """The handlers by kind of record."""
         peers = self._peers
         return {
             kinds.STATE: lambda record: peers.learn(record.origin, record.fields[0], *map(str, record.fields[1:2])),
@@ -50,11 +50,11 @@ class Membership:
         }
 
     def introduce(self) -> None:
-        """Say who is here."""
+        """Announce this worker's clients."""
         self._tell(kinds.STATE, [known(client) for client in self._community.local], self._memory.host)
 
     def is_senior(self, without: str) -> bool:
-        """Whether this is the one of the workers that does what one of them has to do."""
+        """Whether this is the worker that does what only one of them has to do."""
         return all(self._sending.origin < worker for worker in self._peers if worker != without)
 
     def bury(self, worker: str) -> None:
@@ -79,10 +79,10 @@ class Membership:
 
 
 def known(client: Client) -> list[Any]:
-    """What other workers are told of a client."""
+    """What other workers are told about a client."""
     attributes: Mapping[str, Any] = client.attributes
     try:
         kinds.check(dict(attributes))
-    except Exception:  # they cannot be sent
+    except Exception:  # they cannot be encoded
         attributes = {}
     return [client.id, client.user, client.address, client.connected_at, dict(attributes), list(client.groups)]

@@ -1,4 +1,4 @@
-"""A log in this process."""
+"""A log within this process."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from wslink.cluster.broker import WAIT, Broker
 
 
 class MemoryBroker:
-    """A log in this process, for tests of several Apps.
+    """A log within this process, for tests of several Apps.
 
     Attributes:
-        away: whether it cannot be reached.
+        away: whether it is unreachable.
         forgets: how many of the next records are lost.
     """
 
@@ -23,7 +23,7 @@ class MemoryBroker:
         self.logs: list[MemoryLog] = []
 
     def connect(self) -> Broker:
-        """A worker's end."""
+        """Create a worker's end."""
         return MemoryLog(self)
 
 
@@ -31,7 +31,7 @@ class MemoryLog:
     """See cluster.broker.Broker.
 
     Attributes:
-        held: whether its worker stands still.
+        held: whether its worker is stalled.
     """
 
     name = "memory"
@@ -56,7 +56,7 @@ class MemoryLog:
             log.take(records[lost:])
 
     def take(self, records: Sequence[bytes]) -> None:
-        """Have records for the next `read`."""
+        """Add records for the next `read`."""
         self._records.extend(records)
         self._news.set()
 

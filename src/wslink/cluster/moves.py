@@ -1,8 +1,8 @@
-"""Sessions that move from worker to worker, each with everything that was published for it, once (RES-12).
+"""Sessions that move between workers. Each receives everything that is published for it exactly once (RES-12).
 
-A move is a record. Whoever holds the session delivers to it what the log has before that record, and whoever takes it
-what the log has behind. A worker's own publications go to its clients at once, whenever the log has them: which of them
-a session has had is told by their numbers, and goes with it.
+A move is a record. The worker that holds the session delivers what precedes that record in the log, and the new worker
+delivers what follows it. A worker delivers its own publications to its clients at once, whenever the log has them.
+Which of them a session has received is known by their numbers, and moves with it.
 """
 
 from __future__ import annotations
@@ -58,16 +58,16 @@ Skip = tuple[str, int]
 
 
 class Arrival:
-    """A session that is to come here.
+    """A session that is to move to this worker.
 
     Attributes:
         keys: the digests of its tokens.
-        begun: whether its move was read, and what is read from now on is for it.
-        records: publications since then.
-        seen: the numbers of each worker's latest record that had been read then.
-        onward: the worker that has asked for it meanwhile, and for which later records are.
+        begun: whether its move was read, so that the records that follow are for it.
+        records: the publications since then.
+        seen: the number of each worker's latest record that had been read then.
+        onward: the worker that has requested it in the meantime, and for which later records are.
         broken: whether publications for it were lost.
-        done: once it has come, or will not.
+        done: completes when it has arrived, or will not.
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
@@ -92,11 +92,11 @@ class Arrival:
 
 
 class Moves:
-    """The moves of one worker's sessions. On the event loop's thread.
+    """The moves of one worker's sessions. Use it on the event loop's thread.
 
     Args:
-        hub, host, peers: this worker's, this worker, and the others.
-        publications, versions: what makes deliveries of records, and how new they are.
+        hub, host, peers: this worker's hub, this worker, and the others.
+        publications, versions: deliver records, and tell how new they are.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Moves:
         self._left: asyncio.Event | None = None
         self._lost_at = -RECOVERY
 
-    # Asking and giving ------------------------------------------------------------
+    # Requesting and sending ------------------------------------------------------
 
     async def _wait(self, arrival: Arrival) -> None:
         await asyncio.wait({arrival.done}, timeout=PATIENCE)
@@ -141,7 +141,7 @@ class Moves:
         return self._wait(arrival)
 
     async def leave(self, timeout: float) -> None:
-        """Give all sessions that can be resumed to another worker; those with calls under way later."""
+        """Move all resumable sessions to another worker; those with running calls later."""
         self._left = asyncio.Event()
         self._host.put(Draft(kinds.LEAVING, []))
         began, offered = monotonic(), set[Moving]()
@@ -166,7 +166,7 @@ class Moves:
         return arrival
 
     def _end(self, arrival: Arrival) -> None:
-        """It has come, or will not."""
+        """The session has arrived, or will not."""
         for key in arrival.keys:
             if self._arrivals.get(key) is arrival:
                 del self._arrivals[key]
@@ -176,7 +176,7 @@ class Moves:
             arrival.done.set_result(None)
 
     def stop(self) -> None:
-        """The worker has stopped, or counts as dead."""
+        """The worker has stopped, or is considered dead."""
         for arrival in list(self._arrivals.values()):
             self._end(arrival)
         self._skips.clear()
@@ -186,14 +186,14 @@ class Moves:
     # Records ------------------------------------------------------------------------
 
     def move(self, record: Record) -> None:
-        """A session is to move, if there is one of these tokens."""
+        """Another worker requests the session of one of these tokens."""
         to, keys = record.fields
         session = next((found for key in keys if (found := self._hub.tokens.holder(key)) is not None), None)
         arrival = next((self._arrivals[key] for key in keys if key in self._arrivals), None)
         if to == self._host.origin:
             if arrival is None:
                 arrival = self._expect(keys, ON_ITS_WAY)
-            if not arrival.begun:  # else it was asked for twice: what is given is what was asked for first
+            if not arrival.begun:  # otherwise it was requested twice: the first request counts
                 arrival.begun, arrival.seen = True, self._seen
             if session is not None:
                 self._end(arrival)
@@ -203,7 +203,7 @@ class Moves:
             arrival.onward, arrival.onward_seen = to, self._seen
 
     def moved(self, record: Record) -> None:
-        """A session has moved."""
+        """A session was moved."""
         to, keys, known = record.fields
         if to != self._host.origin:
             if known is not None and to in self._peers:
@@ -220,11 +220,11 @@ class Moves:
 
     @property
     def due(self) -> bool:
-        """Whether `settle` is to be awaited before the next record is taken."""
+        """Whether `settle` has to be awaited before the next record is handled."""
         return bool(self._due)
 
     async def settle(self) -> None:
-        """Let sessions go and come, at a moment when nothing that was published here is still on its way to them."""
+        """Let sessions leave and arrive, at a moment when no local publication is still on its way to them."""
         tries = 0
         while self._due:
             await asyncio.sleep(0)
@@ -241,18 +241,18 @@ class Moves:
             arrival.take(record, self._hub.limits.max_resume)
 
     def passed(self, worker: str, number: int) -> None:
-        """A record of a worker was read: what is known of those before it is not needed any more."""
+        """A record of a worker was read: what is known about those before it is not needed any more."""
         for id_, skips in list(self._skips.items()):
             self._skips[id_] = [skip for skip in skips if skip[0] != worker or skip[1] > number]
             if not self._skips[id_]:
                 del self._skips[id_]
 
     def had(self, record: Record) -> tuple[str, ...]:
-        """The clients that had a publication elsewhere."""
+        """The clients that received a publication elsewhere."""
         return tuple(id_ for id_, skips in self._skips.items() if _covers(skips, record))
 
     def lost(self) -> None:
-        """Records were lost: sessions that are on their way begin anew."""
+        """Records were lost: sessions that are moving are abandoned."""
         self._lost_at = monotonic()
         for arrival in set(self._arrivals.values()):
             arrival.broken = True
@@ -261,7 +261,7 @@ class Moves:
     def _seen(self) -> dict[str, int]:
         return {self._host.origin: self._host.latest, **{name: peer.number for name, peer in self._peers.items()}}
 
-    # Going and coming -------------------------------------------------------------------
+    # Leaving and arriving ---------------------------------------------------------------
 
     def _give(self, session: Moving, to: str, keys: Sequence[bytes], seen: dict[str, int]) -> None:
         client = self._hub.community.get(session.client_id)
@@ -320,7 +320,8 @@ class Moves:
     def _revive(
         self, session: Session, known: list[Any], packed: Packed, requests: list[Any], skips: list[Skip]
     ) -> Callable[[], None] | None:
-        """Let a session go on that another worker has given; what to do once it has what was published meanwhile."""
+        """Restore a session that another worker has sent. Returns what to do once it has received what was published in
+        the meantime."""
         hub, (id_, user, _, connected_at, attributes, _) = self._hub, known
         session.move_in(packed, Identity(user, attributes))
         client = hub.community.get(id_)
@@ -333,13 +334,13 @@ class Moves:
         return announce
 
     def _replay(self, record: Record, id_: str) -> None:
-        """Deliver a publication to one client alone."""
+        """Deliver a publication to one client only."""
         if id_ in self._hub.sessions and not _covers(self._skips.get(id_, ()), record):
             self._publications.deliver_to(record, id_, self._versions)
 
 
 def _lose(hub: Hub, peers: Peers, host: Sending, known: list[Any]) -> None:
-    """A session came for which nobody waits any more, or that cannot be read: its client has gone."""
+    """A session arrived that nobody waits for any more, or that cannot be decoded: its client has gone."""
     id_, groups, community = str(known[0]), known[5], hub.community
     gone = community.remote.get(id_)
     if gone is not None:

@@ -1,4 +1,4 @@
-"""A log in NATS: one stream of JetStream, in its memory."""
+"""A log in NATS: a JetStream stream in memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class NatsLog:
     """See cluster.broker.Broker.
 
     Args:
-        url: as nats-py takes it.
+        url: as nats-py accepts it.
         name: of the application.
     """
 
@@ -49,8 +49,8 @@ class NatsLog:
         """What the server has said of no request in particular, such as one that it does not allow."""
 
     async def open(self) -> None:
-        """A connection that has ended is replaced as a whole: what was sent on the one before counts only if that has
-        said so, and what it had not brought yet is asked for again."""
+        """Connect. After a lost connection everything is replaced: what was sent on the previous one counts only if it
+        was acknowledged, and what it had not delivered yet is requested again."""
         self._complaint = None
         try:
             await self._open()
@@ -76,7 +76,7 @@ class NatsLog:
             self._pull = pull
 
     async def _position(self) -> int:
-        """The number of the record that was read last, in the stream of now, which is made if there is none."""
+        """The number of the record that was read last in the current stream, which is created on first use."""
         context = self._connection.jetstream(timeout=TIMEOUT)
         limits: dict[str, Any] = {"max_msgs": MAX_RECORDS, "max_bytes": MAX_BYTES}
         memory = api.StorageType.MEMORY
@@ -87,7 +87,7 @@ class NatsLog:
             info = await context.add_stream(made)
         if self._last is None:
             self._last = info.state.last_seq
-        elif info.created != self._made or self._last > info.state.last_seq:  # the server has lost its memory
+        elif info.created != self._made or self._last > info.state.last_seq:  # the server has restarted
             self._last = 0
         self._made = info.created
         return self._last
@@ -159,7 +159,7 @@ class NatsLog:
 
 
 async def _leave_alone(connection: Any) -> None:
-    """Close it, whatever state it is in: after a handshake of TLS that failed, nats-py waits for ever."""
+    """Close the connection, whatever its state: after a failed TLS handshake nats-py waits for ever."""
     closing = asyncio.ensure_future(connection.close())
     closing.add_done_callback(lambda task: task.cancelled() or task.exception())  # it does not matter
     await asyncio.wait({closing}, timeout=LOOK)

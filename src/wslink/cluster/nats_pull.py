@@ -1,4 +1,4 @@
-"""Messages of a stream of JetStream, as they are appended."""
+"""Messages of a JetStream stream, as they are appended."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Gap(Exception):
 
 
 class Pull:
-    """A consumer of a stream from one message on.
+    """A consumer of a stream, starting at a message.
 
     Args:
-        connection: to the server, of nats-py.
+        connection: nats-py's connection to the server.
         stream: its name.
-        last: the number of the message before the first one that is wanted. What the stream has lost behind it is
-            passed over; what is missing later is a Gap.
+        last: the number of the message before the first one that is needed. Lost messages at the beginning are skipped;
+            those missing later raise Gap.
 
     Attributes:
         last: the number of the message that was read last.
@@ -53,7 +53,7 @@ class Pull:
         self._news = asyncio.Event()
 
     async def begin(self, timeout: float) -> None:
-        """Have the server make the consumer, within `timeout` seconds."""
+        """Create the consumer on the server, within `timeout` seconds."""
         config = api.ConsumerConfig(
             deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=self.last + 1,
             ack_policy=api.AckPolicy.NONE, inactive_threshold=60.0, mem_storage=True,
@@ -68,10 +68,10 @@ class Pull:
         self._news.set()
 
     async def read(self, wait: float) -> Sequence[bytes]:
-        """The next messages; none where there are none for `wait` seconds.
+        """The next messages; none if none arrive within `wait` seconds.
 
         Raises:
-            Gap: see `last`; read on with another Pull.
+            Gap: see `last`. Continue with another Pull.
             ConnectionError: the consumer is gone.
         """
         if self._left <= 0:
@@ -95,7 +95,7 @@ class Pull:
         self._left = BATCH
 
     def _is_status(self, message: Any) -> bool:
-        """Whether it is none of the stream's, but says what became of a request. Raises ConnectionError."""
+        """Whether it is not a message of the stream, but the status of a request. Raises ConnectionError."""
         if message.headers is None:
             return False
         status = message.headers.get("Status")
@@ -106,7 +106,7 @@ class Pull:
         return status is not None
 
     def _in_order(self, messages: Sequence[Any]) -> Sequence[bytes]:
-        """What the messages hold, up to a gap. Raises Gap where that is nothing."""
+        """The content of the messages, up to a gap. Raises Gap if there is none."""
         if not messages:
             return ()
         self._left -= len(messages)
@@ -123,7 +123,7 @@ class Pull:
         return [message.data for message in messages[:fit]]
 
     async def end(self) -> None:
-        """Read no more. Never raises."""
+        """Stop reading. Never raises."""
         if self._subscription is not None:
             with contextlib.suppress(Exception):
                 await self._subscription.unsubscribe()

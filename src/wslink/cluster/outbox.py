@@ -1,4 +1,4 @@
-"""The queue of records to append to the log."""
+"""The queue of records to be appended to the log."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ LONGEST_PAUSE = 1.0
 
 
 class Outbox:
-    """Appends drafts in the order in which they were put; while the broker is away they wait, up to a bound.
+    """Appends drafts in the order in which they were put. While the broker is away they wait, up to a limit.
 
     Args:
         broker: see Broker.
-        limit: gives the bytes that may wait (LIM-21, `max_broker_backlog`).
-        stamp: makes a record of a draft, with the next number.
+        limit: returns the bytes that may wait (LIM-21, `max_broker_backlog`).
+        stamp: creates a record from a draft, with the next number.
 
     Attributes:
-        waiting: bytes that wait.
-        trouble: why the broker did not take the last records; "" while it does.
+        waiting: the bytes that are waiting.
+        trouble: why the broker did not accept the last records; "" if it did.
     """
 
     def __init__(self, broker: Broker, limit: Callable[[], int], stamp: Callable[[Draft], bytes]) -> None:
@@ -49,13 +49,13 @@ class Outbox:
         self._thread = threading.get_ident()
 
     def put(self, draft: Draft, must: bool = False) -> None:
-        """Append a draft later. From any thread.
+        """Queue a draft. May be called from any thread.
 
         Args:
-            must: take it whatever waits: for what workers need to know of each other.
+            must: accept it whatever is waiting: for what workers need to know about each other.
 
         Raises:
-            BrokerError: if too much waits.
+            BrokerError: too much is waiting.
         """
         with self._lock:
             if not must and self.waiting + draft.size > self._limit():
@@ -71,7 +71,7 @@ class Outbox:
             self._loop.call_soon_threadsafe(self._wake)
 
     def __len__(self) -> int:
-        """Drafts that have no number yet."""
+        """The number of drafts without a number."""
         return len(self._drafts)
 
     def _wake(self) -> None:
@@ -117,7 +117,7 @@ class Outbox:
             self.trouble = ""
 
     async def flush(self, timeout: float) -> bool:
-        """Wait until nothing waits any more; whether that came true within `timeout` seconds."""
+        """Wait until nothing is waiting. Returns whether that was achieved within `timeout` seconds."""
         try:
             await asyncio.wait_for(self._empty.wait(), timeout)
         except asyncio.TimeoutError:
@@ -126,5 +126,5 @@ class Outbox:
 
 
 def words(error: Exception) -> str:
-    """What went wrong, for people."""
+    """A readable description of an error."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -16,14 +16,14 @@ MAX_BURIED = 1_000
 
 
 class Peer:
-    """One other worker.
+    """Another worker.
 
     Attributes:
-        number: of its latest record.
+        number: the number of its latest record.
         heard: when that was read, in seconds of a monotonic clock.
-        leaving: whether it stops, and takes no sessions of others.
-        host: which one it is on; "" while that is not known, and where it shares no memory (cluster.host_memory).
-        clients: those that it serves, by id.
+        leaving: whether it is stopping, and accepts no sessions.
+        host: the host it is on; "" while unknown, or if it shares no memory (cluster.host_memory).
+        clients: its clients, by id.
     """
 
     __slots__ = ("clients", "heard", "host", "leaving", "number")
@@ -36,12 +36,12 @@ class Peer:
         self.clients: dict[str, RemoteClient] = {}
 
     def leave(self) -> None:
-        """It stops."""
+        """It is stopping."""
         self.leaving = True
 
 
 class Peers(dict[str, Peer]):
-    """The other workers by their names, and their clients as part of the community.
+    """The other workers by name, and their clients as part of the community.
 
     Args:
         community: all clients.
@@ -56,11 +56,12 @@ class Peers(dict[str, Peer]):
         self._buried: dict[str, None] = {}
 
     def is_buried(self, worker: str) -> bool:
-        """Whether a worker has ended, or was found dead."""
+        """Whether a worker has ended, or is considered dead."""
         return worker in self._buried
 
     def meet(self, worker: str, number: int, now: float) -> Peer:
-        """The worker that sent a record of that number; records before its first one that is read do not count."""
+        """Return the worker that sent a record with that number. Records before the first one that is read do not
+        count."""
         peer = self.get(worker)
         if peer is None:
             peer = self[worker] = Peer(number - 1, now)
@@ -71,7 +72,7 @@ class Peers(dict[str, Peer]):
         return list(self) if all(peer.host == host for peer in self.values()) else None
 
     def learn(self, worker: str, known: list[list[Any]], host: str = "") -> None:
-        """These are all clients of a worker, which is on a host."""
+        """Set all clients of a worker, and its host."""
         self[worker].host = host
         gone = self[worker].clients.keys() - {one[0] for one in known}
         for id_ in gone:
@@ -80,7 +81,7 @@ class Peers(dict[str, Peer]):
             self.come(worker, one)
 
     def come(self, worker: str, known: list[Any]) -> None:
-        """A client has come, or more is known of it: what RemoteClient takes, and the groups that it is in."""
+        """A client has connected, or its description has changed: the arguments of RemoteClient, and its groups."""
         peer, id_ = self[worker], str(known[0])
         client = peer.clients.get(id_)
         if client is None:
@@ -94,7 +95,7 @@ class Peers(dict[str, Peer]):
             self._community.groups.leave(id_, group)
 
     def _forget(self, id_: str) -> None:
-        """A client of another worker moves: it stays in its groups."""
+        """A client of another worker is moving: it stays in its groups."""
         before = self._community.remote.pop(id_, None)
         if isinstance(before, RemoteClient) and before.worker in self:
             self[before.worker].clients.pop(id_, None)
@@ -121,7 +122,7 @@ class Peers(dict[str, Peer]):
             self._community.groups.leave(id_, group)
 
     def bury(self, worker: str) -> list[tuple[Client, tuple[str, ...]]]:
-        """A worker has ended: its clients, who have gone, each with the groups that it was in."""
+        """A worker has ended. Returns its clients, which have gone, each with its groups."""
         self._buried[worker] = None
         if len(self._buried) > MAX_BURIED:
             del self._buried[next(iter(self._buried))]

@@ -1,4 +1,4 @@
-"""Publications on their way from worker to worker."""
+"""Publications between workers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wslink.wire.v2_msgpack import Packed
 from wslink.wire.value import Value
 
 RESTART = 1012
-"""The close code "service restart" (IANA's registry of close codes): the client connects again."""
+"""The close code "service restart" (IANA's registry): the client reconnects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,13 @@ class Ids:
 
 
 class Publications:
-    """Makes records of publications, and publications of records."""
+    """Creates records from publications, and publications from records."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
 
     def draft(self, one: Outgoing, version: Version) -> Draft:
-        """Raises NotSerializable for a key or a tag that cannot be sent."""
+        """Raises NotSerializable for a key or a tag that cannot be encoded."""
         heads, buffers = one.packed.flatten()
         fields = [one.topic, one.delivery, one.retain, dict(one.tags), cast(Value, one.key), list(version), heads]
         return Draft(kinds.PUBLICATION, [*fields, _address(one.to), _address(one.exclude)], buffers)
@@ -49,17 +49,17 @@ class Publications:
         return float(time), str(worker)
 
     def stays_here(self, one: Outgoing) -> bool:
-        """Whether a publication is for clients of this worker alone."""
+        """Whether a publication is only for clients of this worker."""
         if one.to is None or isinstance(one.to, Group):
             return False
         return all(self._hub.community.get(id_) is not None for id_ in ids_of(one.to) or ())
 
     def deliver(self, record: Record, versions: Versions, again: bool = False, had: tuple[str, ...] = ()) -> None:
-        """Send this worker's clients a publication, whose payload is decoded if one that wants it needs that.
+        """Send a publication to this worker's clients. The payload is decoded only if an encoder needs it.
 
         Args:
-            again: whether this worker may have had it before.
-            had: clients that have had it at another worker.
+            again: whether this worker may have received it before.
+            had: clients that have received it at another worker.
         """
         topic, value, slot = self._read(record)
         to, exclude = record.fields[7:]
@@ -71,7 +71,7 @@ class Publications:
         topic.receive(value, slot, self._recipients(to), recipients)
 
     def deliver_to(self, record: Record, client_id: str, versions: Versions) -> None:
-        """Send one client a publication that others of this worker have had, unless it is old."""
+        """Send one client a publication that others of this worker have received, unless it is out of date."""
         topic, value, slot = self._read(record)
         to, exclude = map(self._recipients, record.fields[7:])
         if to is not None and client_id not in (ids_of(to) or ()):
@@ -80,7 +80,7 @@ class Publications:
             topic.receive(value, slot, Ids((client_id,)), exclude)
 
     def _read(self, record: Record) -> tuple[Topic, RetainedValue, Hashable]:
-        """A publication: its topic, its payload, and what it is the newest of."""
+        """Parse a publication: its topic, its payload, and its slot."""
         name, delivery, retain, tags, key, _, heads, _, _ = record.fields
         topic = self._topic(str(name), delivery, bool(retain))
         slot = (
@@ -92,7 +92,7 @@ class Publications:
         return topic, RetainedValue(tags, {V2_WITH_ARRAYS: packed}, self.version_of(record), hashable(key)), slot
 
     def retained(self, worker: str) -> Iterator[Draft]:
-        """What a worker that has come is to know."""
+        """The retained values for a worker that has just started."""
         for topic in list(self._hub.subscriptions.topics.values()):
             for value in topic.retained.values() if topic.retained is not None and topic.shared else ():
                 heads, buffers = value.packed(V2_WITH_ARRAYS).flatten()
@@ -113,7 +113,7 @@ class Publications:
         if topic is None or not topic.declared:
             try:
                 return self._hub.subscriptions.topic(name, delivery, retain or None)
-            except UsageError:  # another thread has made it meanwhile
+            except UsageError:  # another thread has created it in the meantime
                 return self._hub.subscriptions.open_topic(name)
         return topic
 

@@ -22,12 +22,12 @@ PAUSES = 0.05, 1.0
 
 
 class Reading:
-    """Has every record taken, in order, for ever.
+    """Reads and handles all records, in order, for ever.
 
     Args:
         broker: see Broker.
-        take: is given the records.
-        moves: those that are due after a record are awaited before the next one.
+        take: called with the records.
+        moves: moves that are due after a record are awaited before the next one.
 
     Attributes:
         opened: whether the broker has been reached.

@@ -1,4 +1,4 @@
-"""Records between workers: a head that all of them read, and a payload that only the recipients decode."""
+"""Records between workers: a head that all of them decode, and a payload that only the recipients decode."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ is to move, that it has; a worker that takes no more."""
 
 
 class Draft:
-    """A record that waits to be appended. Its number is given when that is tried first; its fields are encoded now, so
-    that whoever gave what cannot be sent is told, and the others' records go on.
+    """A record that waits to be appended. Its number is assigned at the first attempt. Its fields are encoded at once,
+    so that whoever passed a value that cannot be encoded gets the error, and no other record is affected.
 
     Attributes:
         number: see above; 0 until then.
-        size: bytes that it takes while it waits, about.
+        size: the approximate bytes that it takes while it waits.
         buffers: the payload.
 
     Raises:
-        NotSerializable: a field cannot be sent.
+        NotSerializable: a field cannot be encoded.
     """
 
     __slots__ = ("_count", "_fields", "buffers", "kind", "number", "size")
@@ -60,7 +60,7 @@ class Draft:
         self.buffers = buffers
 
     def encode(self, origin: str, number: int, reference: Reference | None = None) -> bytes:
-        """The record, with a reference in place of its payload where one is given."""
+        """The record, with a reference instead of its payload if one is given."""
         head = b"".join(
             (_ARRAY.pack(0xDC, self._count), *map(_encoder.encode, (self.kind, origin, number)), self._fields)
         )
@@ -71,10 +71,10 @@ class Draft:
 
 @dataclass(slots=True)
 class Record:
-    """One that was read.
+    """A record that was read.
 
     Attributes:
-        payload: empty until it is fetched, where there is a `reference`.
+        payload: empty until it is fetched, if there is a `reference`.
     """
 
     kind: str
@@ -86,7 +86,7 @@ class Record:
 
 
 def decode(data: bytes) -> Record | None:
-    """A record, without a look at its payload; None for what is none."""
+    """Decode a record, without its payload; None if it is malformed."""
     view, reference = memoryview(data), None
     try:
         (length,) = _LENGTH.unpack_from(view)
@@ -103,7 +103,7 @@ def decode(data: bytes) -> Record | None:
 
 
 def check(value: Value) -> Value:
-    """`value`, which goes into a head. Raises NotSerializable."""
+    """Check `value`, which becomes part of a head. Raises NotSerializable."""
     _encoded(value)
     return value
 
@@ -117,5 +117,5 @@ def _encoded(value: Value) -> bytes:
 
 
 def hashable(value: Value) -> Hashable:
-    """A key as it was before it was encoded: lists were tuples."""
+    """A key as it was before it was encoded: tuples were encoded as lists."""
     return tuple(hashable(one) for one in value) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""A log in Redis or Valkey: one stream."""
+"""A log in Redis or Valkey: a stream."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ STEP = 1024 * 1024
 
 
 class Weight:
-    """The bytes of the stream's newest records, as one worker has read them: Redis bounds their number alone.
+    """The bytes of the stream's newest records, as one worker has read them: Redis can only limit their number.
 
     Attributes:
-        oldest: the id of the oldest record that is to be kept; None while nothing is to be trimmed.
+        oldest: the id of the oldest record to keep; None while nothing has to be trimmed.
     """
 
     def __init__(self) -> None:
@@ -37,12 +37,12 @@ class Weight:
         self._whole = self._step = 0
 
     def begin(self, newest: bytes) -> None:
-        """A worker has come that reads what is behind this record."""
+        """A worker has started that reads what follows this record."""
         at = int(newest.partition(b"-")[0]) - int(STALE * 1000)
         self.oldest = b"%d-0" % at if at > 0 else None
 
     def add(self, entries: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> None:
-        """These were read."""
+        """These records were read."""
         for id_, fields in entries:
             self._step += len(fields[b"r"])
             if self._step >= STEP:
@@ -57,7 +57,7 @@ class RedisLog:
     """See cluster.broker.Broker.
 
     Args:
-        url: as redis-py takes it.
+        url: as redis-py accepts it.
         name: of the application.
     """
 
@@ -86,7 +86,7 @@ class RedisLog:
         for record in records:
             pipeline.xadd(self._key, {b"r": record}, maxlen=MAX_RECORDS, approximate=True)
         oldest, self._weight.oldest = self._weight.oldest, None
-        if oldest is not None:  # unknown to servers before 6.2, which is no reason to append again
+        if oldest is not None:  # servers before 6.2 do not support it, which must not cause a retry
             pipeline.xtrim(self._key, minid=oldest, approximate=True)
         for result in (await pipeline.execute(raise_on_error=False))[: len(records)]:
             if isinstance(result, Exception):

@@ -18,8 +18,8 @@ Call = Callable[
 
 
 class RemoteClient(Client):
-    """A client that another worker serves. What it does there takes a moment: `join` and `leave` return True once they
-    have been asked for, and `groups` follows."""
+    """A client that another worker serves. What is requested of it takes a moment: `join` and `leave` return True when
+    the request was sent, and `groups` follows."""
 
     __slots__ = ("_attributes", "_call", "_order", "_user", "worker")
 
@@ -43,7 +43,7 @@ class RemoteClient(Client):
 
     @property
     def waiting(self) -> int:
-        """0: its own worker knows."""
+        """0: only its own worker knows."""
         return 0
 
     async def call(
@@ -55,7 +55,7 @@ class RemoteClient(Client):
         on_progress: OnProgress | None = None,
         **kwargs: Any,
     ) -> Any:
-        """As of a client of this worker, but for its progress. From the server's event loop or the application's."""
+        """Like Client.call, but without progress. Await it in the server's event loop or the application's."""
         return await self._call(self, method, args, kwargs, timeout)
 
     def disconnect(self, reason: str = "") -> None:

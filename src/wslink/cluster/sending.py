@@ -1,4 +1,4 @@
-"""A worker's records in the log: under its name, numbered, in order."""
+"""A worker's own records in the log: with its name, numbered, in order."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ LONGEST_WAIT = 1.0
 
 
 class Sending:
-    """A worker's own records. On the event loop's thread, but for `publishing`, `publish` and `submitted`.
+    """A worker's own records. Use it on the event loop's thread, except for `publishing`, `publish` and `submitted`.
 
     Args:
         broker: see Broker.
         limit: see Outbox.
-        share: passes the payload of the record of a number in another way, if it can.
+        share: passes the payload of the record with a number in another way, if possible.
 
     Attributes:
         origin: the worker's name.
-        outbox: what waits to be appended; None while it is not served.
+        outbox: the drafts that wait to be appended; None while the worker is not served.
         latest: the number of its latest record that was read.
-        heard_at: when its first record was read, in seconds of a monotonic clock; the others have it since, too.
+        heard_at: when its first record was read, in seconds of a monotonic clock. The others have read it since, too.
     """
 
     def __init__(self, broker: Broker, limit: Callable[[], int], share: Share) -> None:
@@ -57,13 +57,13 @@ class Sending:
         self._loop: asyncio.AbstractEventLoop
 
     def begin(self) -> None:
-        """Live on the running event loop."""
+        """Start on the running event loop."""
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         self._under_way = 0
         self.outbox = Outbox(self._broker, self._limit, self._stamp)
 
     def be_born(self) -> None:
-        """Be another worker from now on."""
+        """Become another worker, with a new name."""
         self.origin, self._number, self.latest, self.heard_at = f"w{secrets.token_hex(8)}", 0, 0, math.inf
         self._unread.clear()
 
@@ -83,7 +83,7 @@ class Sending:
     # Publications ---------------------------------------------------------------------
 
     def publishing(self) -> None:
-        """A publication begins; `submitted` ends it. From any thread."""
+        """A publication begins; `submitted` ends it. May be called from any thread."""
         if not self._is_here:
             held = self._moment.acquire(timeout=LONGEST_WAIT)
             self._under_way += 1
@@ -91,9 +91,9 @@ class Sending:
                 self._moment.release()
 
     def publish(self, draft: Draft) -> None:
-        """Append a publication. From any thread. Raises BrokerError."""
+        """Append a publication. May be called from any thread. Raises BrokerError."""
         with self._order:
-            self._unread.append(draft)  # first: it may be read before `put` returns
+            self._unread.append(draft)  # first, since it may be read before `put` returns
             try:
                 self.put(draft, must=False)
             except BrokerError:
@@ -101,7 +101,7 @@ class Sending:
                 raise
 
     def submitted(self) -> None:
-        """What has begun with `publishing` is on its way to this worker's clients."""
+        """A publication that began with `publishing` has been submitted to this worker's clients."""
         if not self._is_here:
             self._loop.call_soon_threadsafe(self._arrived)
 
@@ -114,8 +114,8 @@ class Sending:
 
     @contextmanager
     def moment(self, force: bool) -> Iterator[bool]:
-        """A moment in which no other thread publishes; False while there is none, unless with `force`. What was put
-        has reached this worker's clients then, and what is put later has not."""
+        """Enter a moment in which no other thread publishes: what was put has reached this worker's clients, and what
+        is put later has not. Returns False if there is none, unless with `force`."""
         with self._moment:
             yield force or not self._under_way
 
@@ -125,13 +125,13 @@ class Sending:
         return self._number + len(self.outbox or ())
 
     def read(self, number: int) -> None:
-        """This worker's record of that number was read."""
+        """This worker's record with that number was read."""
         self.heard_at = min(self.heard_at, time.monotonic())
         unread, self.latest = self._unread, number
         while unread and 0 < unread[0].number <= number:
             unread.popleft()
 
     def unread(self) -> list[Record]:
-        """Publications that were put and not read from the log yet."""
+        """Publications that were put and not yet read from the log."""
         found = (decode(draft.encode(self.origin, draft.number)) for draft in tuple(self._unread))
         return [record for record in found if record is not None]

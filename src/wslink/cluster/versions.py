@@ -14,7 +14,7 @@ REMEMBERED = 20_000
 
 
 class Versions:
-    """Gives versions, each greater than all that are known, and remembers the newest of each key. From any thread."""
+    """Creates versions, each greater than all that are known, and remembers the newest of each key. Thread-safe."""
 
     def __init__(self) -> None:
         self._clock = 0.0
@@ -22,7 +22,7 @@ class Versions:
         self._lock = threading.RLock()
 
     def next(self, worker: str, slot: Hashable) -> Version:
-        """The version of what a worker publishes now."""
+        """The version of a publication that a worker makes now."""
         with self._lock:
             self._clock = clock = max(time.time(), self._clock + 1e-6)
             version = clock, worker
@@ -30,13 +30,13 @@ class Versions:
         return version
 
     def is_news(self, slot: Hashable, version: Version) -> bool:
-        """Whether nothing as new is known of a key; it is from now on. True without a key."""
+        """Whether nothing as new is known for a key. If so, it is recorded. True without a key."""
         with self._lock:
             self._clock = max(self._clock, version[0])
             return self._remember(slot, version)
 
     def is_newest(self, slot: Hashable, version: Version) -> bool:
-        """Whether nothing newer is known of a key. True without a key."""
+        """Whether nothing newer is known for a key. True without a key."""
         with self._lock:
             return slot is None or self._newest.get(slot, version) <= version
 

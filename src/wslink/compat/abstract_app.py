@@ -18,7 +18,7 @@ from wslink.server.options import Options
 
 
 class AbstractWebApp:
-    """A server made from a configuration. Backends override `start` and `stop`, or `_shut_down`.
+    """A server created from a configuration. Backends override `start` and `stop`, or `_shut_down`.
 
     Args:
         server_config: keys are in docs/settings.md.
@@ -45,26 +45,26 @@ class AbstractWebApp:
         return self._config
 
     def get_config(self) -> dict[str, Any]:
-        """As `config`; of 1.x."""
+        """Like `config`; of 1.x."""
         return self._config
 
     def set_config(self, config: dict[str, Any]) -> None:
-        """Take another configuration; of 1.x."""
+        """Replace the configuration; of 1.x."""
         self._config = config
 
     def get_last_active_client_id(self) -> str | None:
-        """As `last_active_client_id`; of 1.x."""
+        """Like `last_active_client_id`; of 1.x."""
         return self.last_active_client_id
 
     @property
     def timeout(self) -> int:
-        """Seconds without a client after which it stops; 0 never, as None and infinity are."""
+        """Seconds without a client after which it stops; 0 for never, as are None and infinity."""
         seconds = float(self._config.get("timeout", 0) or 0)
         return int(seconds) if math.isfinite(seconds) else 0
 
     @property
     def host(self) -> str:
-        """What it listens on; all interfaces where that is None."""
+        """The host that it listens on; all interfaces if it is None."""
         host = self._config.get("host", "127.0.0.1")
         return "" if host is None else str(host)
 
@@ -83,7 +83,7 @@ class AbstractWebApp:
 
     @property
     def app(self) -> Any:
-        """The HTTP application, where there is one."""
+        """The HTTP application, if there is one."""
         return self._app
 
     def get_app(self) -> Any:
@@ -94,22 +94,22 @@ class AbstractWebApp:
 
     @property
     def completion(self) -> asyncio.Future[bool]:
-        """A future of True once it has stopped, and of the exception if it could not start."""
+        """A future that yields True once it has stopped, or the exception if it could not start."""
         if self._completion is None:
             self._completion = event_loop().create_future()
             self._settle()
         return self._completion
 
     def get_port(self) -> int:
-        """The port it listens on; 0 where there is none."""
+        """The port that it listens on; 0 if there is none."""
         return 0
 
     def shutdown_schedule(self) -> None:
-        """Stop after `timeout`, unless a client comes."""
+        """Stop after `timeout`, unless a client connects."""
         self._life.await_client()
 
     def shutdown_cancel(self) -> None:
-        """Forget the timeout."""
+        """Cancel the timeout."""
         self._life.cancel_timeout()
 
     async def start(self, port_callback: Any = None) -> None:
@@ -122,8 +122,8 @@ class AbstractWebApp:
     # For backends ---------------------------------------------------------------
 
     def _use_thread(self, hubs: Iterable[Hub]) -> None:
-        """Let a thread of its own serve clients where WSLINK_APPLICATION_THREAD says so. What the application is told
-        of them, and its methods, stay on the running event loop."""
+        """Let a separate thread serve clients if WSLINK_APPLICATION_THREAD says so. The application's methods and
+        callbacks stay on the running event loop."""
         if environment.read("WSLINK_APPLICATION_THREAD", bool, False):
             chosen = environment.read_option(Options, "loop")
             timeout = environment.read_option(Options, "stop_timeout")
@@ -137,7 +137,7 @@ class AbstractWebApp:
         self._conclude(True)
 
     def _conclude(self, outcome: BaseException | bool) -> None:
-        """Let `completion` have its value."""
+        """Set the result of `completion`."""
         if self._outcome is None:
             self._outcome = outcome
             self._settle()

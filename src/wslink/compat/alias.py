@@ -1,5 +1,5 @@
-"""The import paths of the released API. Each is a module of `wslink.compat` itself, so that applications may assign and
-patch what they find there."""
+"""The import paths of the released API. Each is the module of `wslink.compat` itself, so that applications can assign
+to its names and patch them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wslink.lazy import load
 
 
 def alias(name: str, home: str) -> None:
-    """Let `import name` give the module `home`. To be called by the module `name`, whose submodules stay its own."""
+    """Make `import name` return the module `home`. Called by the module `name`, which keeps its submodules."""
     module = load(home)
     path = getattr(sys.modules[name], "__path__", None)
     if path is not None:

@@ -18,7 +18,8 @@ _tasks: set[asyncio.Future[Any]] = set()
 def register(uri: str) -> Callable[[FunctionT], FunctionT]:
     """Decorator: let clients call a method of a LinkProtocol or ServerProtocol as `uri`.
 
-    The function stays as it is; its attribute `_wslinkuris` lists its names, those of inner decorators first.
+    The function is not changed, except that its attribute `_wslinkuris` lists its names, those of inner decorators
+    first.
     """
     checkURI(uri)
 
@@ -32,8 +33,8 @@ def register(uri: str) -> Callable[[FunctionT], FunctionT]:
 
 
 def schedule_callback(delay: float, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.TimerHandle:
-    """Call `callback(*args, **kwargs)` in `delay` seconds, once the event loop runs; `cancel()` of the result prevents
-    that."""
+    """Call `callback(*args, **kwargs)` in `delay` seconds, when the event loop is running. `cancel()` of the result
+    prevents that."""
     return event_loop().call_later(_checked(delay), lambda: callback(*args, **kwargs))
 
 
@@ -44,10 +45,10 @@ def schedule_coroutine(
     done_callback: Callable[[asyncio.Future[Any]], Any] | None = None,
     **kwargs: Any,
 ) -> asyncio.TimerHandle:
-    """Run `coro_func(*args, **kwargs)` as a task in `delay` seconds; `cancel()` of the result before that prevents it.
-    It may be any function that returns an awaitable.
+    """Run `coro_func(*args, **kwargs)` as a task in `delay` seconds. `cancel()` of the result prevents that.
+    `coro_func` may be any function that returns an awaitable.
 
-    `done_callback` gets the task when it is done.
+    `done_callback` is called with the task when it is done.
     """
 
     def begin() -> None:
@@ -68,7 +69,7 @@ def _checked(delay: float) -> float:
 
 
 def event_loop() -> asyncio.AbstractEventLoop:
-    """The running loop; else this thread's, made and set if it has none yet."""
+    """The running event loop; otherwise this thread's, which is created and set on first use."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:

@@ -15,10 +15,10 @@ _tasks: set[asyncio.Task[Any]] = set()
 
 
 class EventEmitter:
-    """Calls listeners of named events.
+    """Calls the listeners of named events.
 
     Args:
-        allowed_events: the only names allowed, each of which becomes an attribute that emits it; any name if empty.
+        allowed_events: the allowed names, each of which becomes an attribute that emits the event; any name if empty.
 
     Attributes:
         allowed_events: the names, as a set.
@@ -34,11 +34,11 @@ class EventEmitter:
         self.emit(event, *args, **kwargs)
 
     def emit(self, event: str, *args: Any, **kwargs: Any) -> None:
-        """Call every listener of `event`; those that are coroutine functions run as tasks.
+        """Call every listener of `event`. Listeners that are coroutine functions run as tasks.
 
         Raises:
-            ValueError: if the event is not allowed, as everywhere here.
-            Exception: what a listener raises.
+            ValueError: the event is not allowed, as everywhere here.
+            Exception: whatever a listener raises.
         """
         for listener in tuple(self._of(event)):
             outcome = listener(*args, **kwargs)
@@ -48,17 +48,17 @@ class EventEmitter:
                 task.add_done_callback(_tasks.discard)
 
     def add_event_listener(self, event: str, listener: Listener) -> None:
-        """Call `listener` at each `event`; once, however often it is added."""
+        """Call `listener` at each `event`. Adding it again has no effect."""
         self._check(event)
         self._listeners[event].add(listener)
 
     def remove_event_listener(self, event: str, listener: Listener) -> None:
-        """Forget `listener`, if it is known."""
+        """Remove `listener`, if it is known."""
         self._check(event)
         self._listeners[event].discard(listener)
 
     def has(self, event: str) -> bool:
-        """Whether anybody listens to `event`."""
+        """Whether `event` has listeners."""
         listeners = self._listeners.get(event)  # not `_of`: this is on the path of every call
         return bool(self._of(event) if listeners is None else listeners)
 
@@ -66,7 +66,7 @@ class EventEmitter:
         return len(self._of(event))
 
     def clear(self) -> None:
-        """Forget every listener."""
+        """Remove all listeners."""
         self._listeners.clear()
 
     def _of(self, event: str) -> set[Listener]:

@@ -34,12 +34,12 @@ class WsConnection:
     # The client's side
 
     def on_message(self, callback: MessageCallback) -> None:
-        """Call `await callback(is_binary, content)` with each frame to the client, one after another."""
+        """Call `await callback(is_binary, content)` with each frame for the client, one after another."""
         self._callback = callback
 
     async def send(self, is_binary: bool, msg: Any) -> None:
-        """Take a frame from the client: `msg.data`. What a method answers at once has reached the callback when this
-        returns."""
+        """Handle a frame from the client: `msg.data`. A response that a method gives at once has reached the callback
+        when this returns."""
         await self._endpoint.onMessage(is_binary, msg, self.client_id)
 
     async def close(self, *, code: int = 1000, message: bytes = b"") -> None:
@@ -53,7 +53,7 @@ class WsConnection:
         self._on_close = callback
 
     def end(self) -> None:
-        """The client is gone. Safe to call more than once."""
+        """The client has gone. Safe to call more than once."""
         self.closed = True
         self._endpoint.ended(self.client_id)
 
@@ -79,11 +79,11 @@ class WsEndpoint(WslinkHandler):
     """The connections to one protocol."""
 
     async def connect(self) -> WsConnection:
-        """A new connection."""
+        """Create a connection."""
         return self.open()
 
     def open(self, request: Any = None) -> WsConnection:
-        """A new connection; `request` is what protocols are told of it, unless given the connection itself."""
+        """Open a connection. Protocols receive `request`; by default, the connection itself."""
         connection = WsConnection(self)
         self.connections[connection.client_id] = connection
         connection.closed = False

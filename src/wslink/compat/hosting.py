@@ -1,4 +1,4 @@
-"""A ServerProtocol as the core sees it: all that the released API and the core disagree about is settled here."""
+"""A ServerProtocol, as the core sees it: all differences between the released API and the core are handled here."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ EXIT = ("application.exit", "application.exit.later")
 
 
 def core_id(client_id: str) -> str:
-    """A client's id as everything but the compatibility API spells it."""
+    """A client's id as the core spells it."""
     return f"c{client_id}"
 
 
 def bare_id(client_id: str) -> str:
-    """A client's id as the compatibility API spells it: without the `c` in front."""
+    """A client's id as the compatibility API spells it, without the leading `c`."""
     return client_id[1:]
 
 
 class ProtocolHost(Observer):
-    """The hub of one ServerProtocol, whatever endpoints it is mounted on.
+    """The hub of one ServerProtocol, however many endpoints it is mounted on.
 
     Args:
         protocol: the ServerProtocol.
-        hub: the hub of an App that includes it; the protocol has one of its own, and authenticates its clients, unless
-            given.
+        hub: the hub of an App that includes the protocol. By default the protocol has its own hub, and authenticates
+            clients.
 
     Attributes:
         protocol: the ServerProtocol.
-        hub: its hub. Topics are open, and methods are called unchecked, as existing applications expect.
-        functions: object and function of each method, by name.
+        hub: its hub. Topics are open, and arguments of methods are not checked, as existing applications expect.
+        functions: the object and function of each method, by name.
         handlers: the endpoints (WslinkHandler) whose connections belong here.
     """
 
@@ -79,12 +79,12 @@ class ProtocolHost(Observer):
         return [self.protocol, *(p for p in self.protocol.getLinkProtocols() if p is not self.protocol)]
 
     def collect(self, publish: Function, add_attachment: Function, stop: Function) -> None:
-        """Take in the methods of every protocol, and hand them what a server offers.
+        """Register the methods of all protocols, and give the protocols what a server offers.
 
-        Of two methods with one name the later protocol's counts, and the ServerProtocol's over all.
+        Of methods with the same name, the later protocol's counts, and the ServerProtocol's takes precedence over all.
 
         Raises:
-            UsageError: if an App has a method of that name.
+            UsageError: an App has a method with that name.
         """
         links = self.protocol.getLinkProtocols()
         if not any(link is self.protocol for link in links):
@@ -107,7 +107,7 @@ class ProtocolHost(Observer):
         self.hub.service.methods.add(method, replace=known)
 
     def stop(self) -> asyncio.TimerHandle:
-        """Stop every server that the protocol is mounted on, once what runs has returned."""
+        """Stop every server that the protocol is mounted on, after what is running has returned."""
         return schedule_coroutine(0, self._stop)
 
     async def _stop(self) -> None:
@@ -118,7 +118,7 @@ class ProtocolHost(Observer):
     # Calls ----------------------------------------------------------------------
 
     def _observed(self, name: str, function: Function) -> Function:
-        """An interceptor (rpc.interceptors): counts calls, reports exceptions, and notes whose call ran last."""
+        """An interceptor (rpc.interceptors): counts calls, reports exceptions, and records whose call ran last."""
         monitor, sessions = self.protocol.network_monitor, self.hub.sessions
 
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -148,7 +148,7 @@ class ProtocolHost(Observer):
         self._end()
 
     def _raised(self, error: BaseException) -> None:
-        """A method raised `error`. One that exits stops the server, so that what follows its start runs."""
+        """A method raised `error`. If it was SystemExit, stop the server, so that the code after its start runs."""
         if isinstance(error, Exception):
             self.emit("exception", error)
         elif isinstance(error, (SystemExit, KeyboardInterrupt)):
@@ -170,7 +170,8 @@ class ProtocolHost(Observer):
     def publish(
         self, topic: str, data: Any, client_id: str | None = None, skip_last_active_client: bool = False
     ) -> None:
-        """Send `data` to every client, to one, or to all but the client whose call is running. From any thread."""
+        """Send `data` to every client, to one, or to all but the client whose call is running. May be called from any
+        thread."""
         call = current_call.get()
         exclude = call.client.id if skip_last_active_client and call is not None else None
         to = core_id(client_id) if client_id else None
@@ -208,7 +209,7 @@ class ProtocolHost(Observer):
             self._tally.count(application.post, left=1)
 
     def emit(self, event: str, *args: Any) -> None:
-        """Tell the protocol's listeners; what they raise is logged, and nobody else's concern."""
+        """Notify the protocol's listeners. Their exceptions are logged and not propagated."""
         if not self.hub.is_application_behind():
             self.hub.in_application(functools.partial(self._emit, event, *args))
 
@@ -221,7 +222,8 @@ class ProtocolHost(Observer):
     # Clients ------------------------------------------------------------------------
 
     async def validate(self, token: Any, client_id: str) -> bool:
-        """Whether `token` lets a client in: the protocols' own `validateToken` decide, or else the secret."""
+        """Whether `token` authenticates a client: decided by the protocols' own `validateToken`, or else by the
+        secret."""
         validators = self.validators
         for validator in validators:
             if not await validator.validateToken(token, client_id):
@@ -245,7 +247,7 @@ class ProtocolHost(Observer):
         return self.hub.perform(lambda: self.identify(credentials)) if credentials.has_secret else None
 
     async def identify(self, credentials: Credentials) -> Identity | None:
-        """Let the protocols' own `validateToken` decide."""
+        """Authenticate by the protocols' own `validateToken`."""
         accepted = await self.validate(credentials.secret, bare_id(credentials.client_id))
         return ANONYMOUS if accepted else None
 
@@ -263,7 +265,7 @@ class ProtocolHost(Observer):
                 protocol.onConnect(opening.request, bare_id(session.client_id))
 
     def _connect_later(self, session: SessionView, opening: Opening) -> None:
-        """As `_connect`, on the application's thread, while the client says hello."""
+        """Like `_connect`, on the application's thread, while the client says hello."""
         try:
             self._connect(session, opening)
         except RAISED:
@@ -311,7 +313,7 @@ def _ignores_requests(protocol: Any) -> bool:
 
 
 def host_of(protocol: ServerProtocol) -> ProtocolHost:
-    """The one host of `protocol`, made at the first call."""
+    """The host of `protocol`, which is created on first use."""
     host: ProtocolHost | None = protocol.__dict__.get("_wslink_host")
     if host is None:
         host = protocol.__dict__["_wslink_host"] = ProtocolHost(protocol)
@@ -319,10 +321,10 @@ def host_of(protocol: ServerProtocol) -> ProtocolHost:
 
 
 def include(protocol: ServerProtocol, hub: Hub, stop: Function) -> ProtocolHost:
-    """Let `protocol` live in the hub of an App, which `stop` stops.
+    """Connect `protocol` to the hub of an App, which `stop` stops.
 
     Raises:
-        UsageError: if the protocol has a server already, or the App has a method of the same name.
+        UsageError: the protocol already has a server, or the App has a method with the same name.
     """
     if "_wslink_host" in protocol.__dict__:
         raise UsageError(f"{type(protocol).__name__} has a server already")
@@ -333,7 +335,7 @@ def include(protocol: ServerProtocol, hub: Hub, stop: Function) -> ProtocolHost:
 
 
 def include_more(host: ProtocolHost, stop: Function) -> ProtocolHost:
-    """Take in what was registered with a protocol after `include`. Raises UsageError as that does."""
+    """Register what was added to a protocol after `include`. Raises UsageError like `include`."""
     host.collect(host.publish, as_attachment, stop)
     return host
 
@@ -343,12 +345,12 @@ KNOWN_SECRETS = frozenset(("wslink-secret", "vtkweb-secret"))
 
 
 def has_known_secret(protocol: Any) -> bool:
-    """Whether the secret of a ServerProtocol keeps nobody out who has read the released packages."""
+    """Whether the secret of a ServerProtocol is the default of the released packages, and so protects nothing."""
     return isinstance(protocol.secret, str) and protocol.secret in KNOWN_SECRETS
 
 
 def without_secrets(payload: dict[str, Any]) -> dict[str, Any]:
-    """`payload`, with what is called `secret` in its arguments starred out."""
+    """`payload`, with the values of arguments named `secret` replaced by asterisks."""
     if not isinstance(payload.get("args"), list):
         return payload
     return {**payload, "args": [_starred(argument) for argument in payload["args"]]}

@@ -24,7 +24,7 @@ JUPYTER_COMM: WsJupyterComm | None = None
 
 
 def get_jupyter_comm(kernel: Any = None) -> WsJupyterComm:
-    """The one WsJupyterComm of this process, made at the first call, for `kernel` or the running one."""
+    """The WsJupyterComm of this process, which is created on first use, for `kernel` or the running one."""
     global JUPYTER_COMM
     if JUPYTER_COMM is None:
         JUPYTER_COMM = WsJupyterComm(kernel or get_ipython().kernel)
@@ -32,7 +32,7 @@ def get_jupyter_comm(kernel: Any = None) -> WsJupyterComm:
 
 
 class WsJupyterComm:
-    """Takes the comms that pages open, and hands each message to the server that it names.
+    """Accepts the comms that pages open, and passes each message to the server that it names.
 
     Attributes:
         comm: the comm that was opened last, or None.
@@ -74,7 +74,7 @@ class JupyterGenericServer(GenericServer):
         self.trame_comm.servers[self._name] = self
 
     def received(self, comm: Any, data: dict[str, Any], buffers: list[Any]) -> None:
-        """A page has sent a frame; its first makes a connection."""
+        """A page has sent a frame. Its first frame opens a connection."""
         client = data["client"]
         known = self._connections.get(client)
         if known is None or known[1].closed:
@@ -83,7 +83,7 @@ class JupyterGenericServer(GenericServer):
         self._endpoint.received(bool(buffers), content, known[1].client_id)
 
     def comm_closed(self, comm: Any) -> None:
-        """The pages behind `comm` are gone."""
+        """The pages behind `comm` have gone."""
         for client, (its_comm, connection) in list(self._connections.items()):
             if its_comm is comm:
                 del self._connections[client]

@@ -1,4 +1,4 @@
-"""The launcher's names in released wslink, over this launcher. The one module here with camelCase."""
+"""The launcher's names in released wslink, implemented with this launcher. The only module here with camelCase."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def generatePassword() -> str:
 
 
 def validateKeySet(obj: Any, expected_keys: Sequence[str], object_name: str) -> bool:
-    """Whether `obj` has every key; prints those that are missing."""
+    """Whether `obj` has all keys. Prints those that are missing."""
     missing = [key for key in expected_keys if key not in obj]
     for key in missing:
         say(f"ERROR: {object_name} is missing {key} key.")
@@ -75,14 +75,14 @@ def validateKeySet(obj: Any, expected_keys: Sequence[str], object_name: str) -> 
 
 
 def checkSanitize(key_pair: dict[str, Any], sanitize: Mapping[str, Any]) -> None:
-    """Replace, in place, values that their rule does not allow by its default."""
+    """Replace values that their rule does not allow by its default, in place."""
     for key, rule in (sanitize or {}).items():
         if key in key_pair:
             key_pair[key] = sanitized(str(key_pair[key]), _rule(rule))
 
 
 def replaceVariables(template_str: str, variable_list: Sequence[dict[str, Any]], sanitize: Mapping[str, Any]) -> str:
-    """The template with its variables replaced; the first dictionary that has one wins."""
+    """Replace the variables in a template. The first dictionary that has a variable wins."""
     values: dict[str, Any] = {}
     for key_pair in reversed(variable_list):
         checkSanitize(key_pair, sanitize)
@@ -97,13 +97,13 @@ def replaceList(
 
 
 def filterResponse(obj: Mapping[str, Any], public_keys: Sequence[str]) -> dict[str, Any]:
-    """What of a session its client is told."""
+    """The fields of a session that its client is told."""
     chosen = {*public_keys, "id", "sessionURL", "sessionManagerURL"}
     return {key: value for key, value in obj.items() if key in chosen}
 
 
 def extractSessionId(request: Any) -> str | None:
-    """The last segment of a request's path; None where that is the endpoint itself."""
+    """The last segment of a request's path; None if that is the endpoint itself."""
     segments = str(request.path).split("/")
     return segments[-1] if len(segments) > 2 else None
 
@@ -123,7 +123,7 @@ class SessionManager:
         self.sanitize: Any = config["configuration"].get("sanitize", {})
 
     def createSession(self, options: dict[str, Any]) -> dict[str, Any] | None:
-        """A new session; None if every port is taken. Properties win over what a client sent."""
+        """Create a session; None if all ports are in use. Properties take precedence over what a client sent."""
         host, port = self.resources.getNextResource()
         if host is None:
             return None
@@ -148,7 +148,7 @@ class SessionManager:
 
 class ProxyMappingManager:
     def update(self, sessions: Mapping[str, Any]) -> None:
-        """Tell a proxy which sessions there are."""
+        """Tell a proxy which sessions exist."""
 
 
 class ProxyMappingManagerTXT(ProxyMappingManager):
@@ -178,7 +178,7 @@ class ResourceManager:
 
 
 class ProcessManager:
-    """The processes of sessions that `SessionManager` made."""
+    """The processes of sessions that `SessionManager` created."""
 
     def __init__(self, configuration: dict[str, Any]) -> None:
         self.config = configuration
@@ -210,7 +210,7 @@ class ProcessManager:
         return self.processes[id].poll() is None
 
     def isReady(self, session: Mapping[str, Any], count: int = 0) -> bool:
-        """Whether it runs and has written its ready line, if it has one."""
+        """Whether the process is running and has written its ready line, if it has one."""
         ready_line = self.config["apps"][session["application"]].get("ready_line") or ""
         return self.isRunning(session["id"]) and LineWatch(self._getLogFilePath(session["id"]), ready_line).look()
 

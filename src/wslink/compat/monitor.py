@@ -1,4 +1,4 @@
-"""NetworkMonitor of the released API: whether anything is on its way to a client."""
+"""NetworkMonitor of the released API: whether anything is in flight to a client."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Listener = Callable[[], Any]
 
 
 class NetworkMonitor:
-    """Counts the calls that run and the messages that wait to be written.
+    """Counts running calls and messages that wait to be written.
 
     Attributes:
-        pending: how many there are.
+        pending: their number.
         event: set when one has completed.
     """
 
@@ -27,14 +27,14 @@ class NetworkMonitor:
         self._listeners: dict[int, tuple[Listener, Listener]] = {}
 
     def add_listener(self, enter: Listener, exit: Listener) -> int:
-        """Call `enter()` when something becomes pending and `exit()` when nothing is any more; an id to remove them
-        by."""
+        """Call `enter()` when something becomes pending, and `exit()` when nothing is any more. Returns an id for
+        removal."""
         id_ = next(self._ids)
         self._listeners[id_] = enter, exit
         return id_
 
     def remove_listener(self, id_: int) -> tuple[Listener, Listener] | None:
-        """Forget a pair of listeners; the pair, or None for an unknown id."""
+        """Remove and return a pair of listeners; None for an unknown id."""
         return self._listeners.pop(id_, None)
 
     def on_enter(self, *_: Any, **__: Any) -> None:
@@ -49,7 +49,7 @@ class NetworkMonitor:
             self.network_call_completed()
 
     def network_call_completed(self) -> None:
-        """Let those that wait for `completion` look again."""
+        """Wake up those that wait for `completion`."""
         self.event.set()
 
     async def completion(self) -> None:

@@ -61,13 +61,13 @@ logger: logging.Logger = logging.getLogger("wslink.protocol")
 class WslinkHandler:
     """An endpoint: the connections of one route to one ServerProtocol.
 
-    Backends of the core attach their sessions. A subclass may carry connections of its own: it puts an object with
+    Backends of the core attach their sessions. A subclass may carry its own connections: it puts an object with
     `send_bytes`, `send_str` and `close` into `connections` under an id, then calls `onConnect`, `onMessage` for each
     frame, and `onClose`.
 
     Attributes:
         serverProtocol: the ServerProtocol.
-        web_app: the AbstractWebApp it belongs to, or None.
+        web_app: the AbstractWebApp that it belongs to, or None.
         connections: the WebSockets, by client id.
         publishManager: see PublishManager.
         network_monitor: the protocol's.
@@ -132,25 +132,25 @@ class WslinkHandler:
         self._host.publish(topic, data, client_id, skip_last_active_client)
 
     def addAttachment(self, payload: Any) -> Any:
-        """Binary data as it may stand in what is sent."""
+        """Binary data in a form that can be part of what is sent."""
         return as_attachment(payload)
 
     # Connections ----------------------------------------------------------------------
 
     async def onConnect(self, request: Any, client_id: str) -> None:
-        """A connection of the subclass's own is open: that in `connections` under `client_id`."""
+        """A connection of the subclass is open: the one in `connections` under `client_id`."""
         self.connected(request, client_id)
 
     async def onMessage(self, is_binary: bool, msg: Any, client_id: str) -> None:
-        """A frame has arrived on a connection of the subclass's own: `msg.data`."""
+        """A frame has arrived on a connection of the subclass: `msg.data`."""
         self.received(is_binary, msg.data, client_id)
 
     async def onClose(self, client_id: str) -> None:
-        """A connection of the subclass's own has ended."""
+        """A connection of the subclass has ended."""
         self.ended(client_id)
 
     def connected(self, request: Any, client_id: str) -> None:
-        """As `onConnect`."""
+        """Like `onConnect`."""
         transport = PumpedConnection(self.connections.get(client_id))
         opening = Opening(request=request)
         session = Session(self.hub, transport, opening, client_id=core_id(client_id), route=self)
@@ -159,22 +159,22 @@ class WslinkHandler:
         self._transports[client_id] = transport
 
     def received(self, is_binary: bool, data: Any, client_id: str) -> None:
-        """As `onMessage`, with the data itself."""
+        """Like `onMessage`, with the data itself."""
         session = self._sessions.get(client_id)
         if session is not None:
             session.receive(is_binary, data)
 
     def gate(self, client_id: str) -> ReadGate | None:
-        """What says whether more is to be read from a client now; None if it is not known."""
+        """The gate that tells whether to read on from a client; None if it is unknown."""
         transport = self._transports.get(client_id)
         return transport.gate if transport is not None else None
 
     def write_at_once(self, client_id: str, task: Task[Any], start: Start) -> None:
-        """Write to a client that is connected as PumpedConnection.write_at_once says."""
+        """Write to a connected client like PumpedConnection.write_at_once."""
         self._transports[client_id].write_at_once(task, start)
 
     def ended(self, client_id: str) -> None:
-        """As `onClose`."""
+        """Like `onClose`."""
         session = self._sessions.get(client_id)
         if session is not None:
             session.closed()
@@ -186,14 +186,14 @@ class WslinkHandler:
             session.take(rpc)
 
     async def handleSystemMessage(self, rpcid: str, method: str, args: list[Any], client_id: str) -> bool:
-        """Handle a call if its id says that it is one of the system's; whether it was."""
+        """Handle a call if its id is that of a system message. Returns whether it is."""
         if not rpcid.startswith("system:"):
             return False
         await self.onCompleteMessage({"wslink": VERSION, "id": rpcid, "method": method, "args": args}, client_id)
         return True
 
     async def disconnectClients(self) -> None:
-        """Close every connection with 1001, and end the calls under way."""
+        """Close every connection with 1001, and end running calls."""
         await self.hub.on_loop_await(self._disconnect())
 
     async def _disconnect(self) -> None:
@@ -206,7 +206,7 @@ class WslinkHandler:
             await self.hub.stop(environment.read_option(Options, "stop_timeout"))
 
     def reopen(self) -> None:
-        """Take connections again, after `disconnectClients`."""
+        """Accept connections again, after `disconnectClients`."""
         self.publishManager.registerProtocol(self)
         self.setServerProtocol(self.serverProtocol)
 
@@ -227,7 +227,7 @@ class WslinkHandler:
     # Clients ----------------------------------------------------------------------------
 
     async def validateToken(self, token: Any, client_id: str) -> bool:
-        """Whether `token` lets a client in."""
+        """Whether `token` authenticates a client."""
         return await self._host.validate(token, client_id)
 
     def isClientAuthenticated(self, client_id: str) -> bool:
@@ -242,7 +242,7 @@ class WslinkHandler:
         return [connection for connection in found if connection is not None]
 
     def payloadWithSecretStripped(self, payload: dict[str, Any]) -> dict[str, Any]:
-        """`payload`, with what is called `secret` in its arguments starred out."""
+        """`payload`, with the values of arguments named `secret` replaced by asterisks."""
         return without_secrets(payload)
 
     def setSecret(self, secret: Any) -> None:
@@ -270,7 +270,7 @@ class WslinkHandler:
     async def sendWrappedError(
         self, rpcid: str, code: int, message: str, data: Any = None, client_id: str | None = None
     ) -> None:
-        """Send a failure under `rpcid` to a client, or to all. Data that cannot be encoded is left out."""
+        """Send an error for `rpcid` to a client, or to all. Data that cannot be encoded is left out."""
         error = {"code": code, "message": message, **({} if data is None else {"data": data})}
         for session in [self._sessions.get(client_id)] if client_id else list(self._sessions.values()):
             if session is None:

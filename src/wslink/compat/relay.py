@@ -1,4 +1,4 @@
-"""The relay's names in released wslink, over this relay."""
+"""The relay's names in released wslink, implemented with this relay."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ from wslink.server.limits import limits_with
 
 
 class ReverseWebAppServer(AbstractWebApp):
-    """Serves one protocol to whoever is at the other end of `reverse_url`: a relay's client, or several in turn.
+    """Serves one protocol to the other end of `reverse_url`: a relay's client, or several one after another.
 
-    With `reconnect` in its configuration it connects again when the connection ends, and stops when `timeout` seconds
-    have passed since the last client left.
+    With `reconnect` in its configuration it reconnects when the connection ends, and stops when `timeout` seconds have
+    passed since the last client left.
     """
 
     def __init__(self, server_config: dict[str, Any]) -> None:
@@ -39,12 +39,12 @@ class ReverseWebAppServer(AbstractWebApp):
         self._serving: asyncio.Future[None] | None = None
 
     async def start(self, port_callback: Any = None) -> None:
-        """Connect, and serve until the server stops; without `reconnect` until the connection ends, and it may be
-        started again after that.
+        """Connect, and serve until the server stops. Without `reconnect`, it serves until the connection ends, and may
+        be started again after that.
 
         Raises:
-            aiohttp.ClientError: if nobody answers.
-            UsageError: if WSLINK_REVERSE_TOKEN_FILE holds no token.
+            aiohttp.ClientError: the relay does not respond.
+            UsageError: WSLINK_REVERSE_TOKEN_FILE contains no token.
         """
         if port_callback is not None:
             port_callback(0)
@@ -78,7 +78,7 @@ class ReverseWebAppServer(AbstractWebApp):
         await self._reverse.serve(connected)
 
     def _begin_life(self) -> None:
-        """Watch clients from the first one on: it may come as late as it likes."""
+        """Watch clients from the first one on, however late it connects."""
         self._ws_handler.hub.on_change.remove(self._begin_life)
         self._life.begin([self._ws_handler.hub])
 

@@ -35,7 +35,7 @@ SHORT_OPTIONS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Add the options of `start_webserver` to a parser; returns it."""
+    """Add the options of `start_webserver` to a parser, and return it."""
     return _add_arguments(parser, {})
 
 
@@ -86,20 +86,20 @@ def start_webserver(
     exec_mode: str = "main",
     **_: Any,
 ) -> Any:
-    """Make a protocol and a server for it, and serve.
+    """Create a protocol and a server for it, and serve.
 
     Args:
-        options: attributes as `add_arguments` gives them; any may be absent.
-        protocol: makes the ServerProtocol. Its `set_server(server)`, if there is one, is called before the server
-            starts, its `port_callback(port)` once it accepts.
-        disableLogging: leave the level of the `wslink` logger alone.
+        options: attributes as `add_arguments` creates them; any may be absent.
+        protocol: creates the ServerProtocol. Its `set_server(server)`, if there is one, is called before the server
+            starts, and its `port_callback(port)` once it accepts connections.
+        disableLogging: do not change the level of the `wslink` logger.
         backend: aiohttp, generic, jupyter or tornado.
-        exec_mode: "main" serves until the server stops and returns None; "task" returns a task that serves;
-            "coroutine" returns a coroutine that does.
+        exec_mode: "main" serves until the server stops and returns None; "task" returns a task that serves; "coroutine"
+            returns a coroutine that does.
 
     Raises:
-        OSError: from "main", the task or the coroutine, if the port cannot be had.
-        Exception: for an unknown backend or mode.
+        OSError: the port cannot be bound (from "main", the task or the coroutine).
+        Exception: the backend or mode is unknown.
     """
     instance = protocol()
     if instance.secret is None:  # no client could authenticate
@@ -132,17 +132,17 @@ def _run_until_it_stops(web_app: Any, port_callback: Any) -> None:
 
 
 def stop_webserver() -> asyncio.Task[None] | None:
-    """Stop the server that was made last: a task, or None if there is none."""
+    """Stop the server that was created last. Returns a task, or None if there is none."""
     return event_loop().create_task(package.ws_server.stop()) if package.ws_server else None
 
 
 def get_port() -> int:
-    """The port of the server that was made last; -1 if there is none."""
+    """The port of the server that was created last; -1 if there is none."""
     return int(package.ws_server.get_port()) if package.ws_server else -1
 
 
 def create_webserver(server_config: dict[str, Any], backend: str = "aiohttp") -> Any:
-    """A server of a backend, not started yet. See backends.create_webserver."""
+    """Create a server of a backend, without starting it. See backends.create_webserver."""
     return backends.create_webserver(server_config, backend)
 
 

@@ -49,8 +49,8 @@ class AioHttpWsHandler(WslinkHandler):
 class WebAppServer(AbstractWebApp):
     """A server of WebSocket endpoints, static files and an application's own routes.
 
-    Until it starts, routes may be added to `app`: they win over static files. Unless it is asked for by then, it is not
-    made before a request comes that is not a WebSocket.
+    Until it starts, routes may be added to `app`, which take precedence over static files. If `app` has not been
+    accessed by then, it is not created before the first request that is not a WebSocket.
     """
 
     def __init__(self, server_config: dict[str, Any]) -> None:
@@ -95,27 +95,27 @@ class WebAppServer(AbstractWebApp):
 
     @property
     def runner(self) -> web.AppRunner | None:
-        """aiohttp's, once it has started."""
+        """aiohttp's runner, once it has started."""
         return self._site.serving.runner if self._site is not None else None
 
     @property
     def site(self) -> web.SockSite | None:
-        """aiohttp's first, once it has started."""
+        """aiohttp's first site, once it has started."""
         return next(iter(self._site.serving.sites), None) if self._site is not None else None
 
     def get_port(self) -> int:
-        """The port that it listens on, or has listened on; that of the configuration before."""
+        """The port that it listens on, or has listened on; before that, the port of the configuration."""
         return self._port
 
     async def start(self, port_callback: Any = None) -> None:
         """Serve until it stops.
 
         Args:
-            port_callback: called with the port once it accepts.
+            port_callback: called with the port once it accepts connections.
 
         Raises:
-            OSError: if the port cannot be had.
-            ValueError: if there is no directory for static files.
+            OSError: the port cannot be bound.
+            ValueError: a directory for static files does not exist.
         """
         if self._life.ending:
             return
@@ -141,7 +141,7 @@ class WebAppServer(AbstractWebApp):
         await self._life.run(self._open(hubs))
 
     async def _open(self, hubs: set[Hub]) -> None:
-        """On the event loop that serves clients."""
+        """Open the server on the event loop that serves clients."""
         untouched = self._app is None and all(is_plain(path) for path, _ in [*self._endpoints, *self._static])
         wanted = any(hub.wants_requests() for hub in hubs)
         self._site = Site(
@@ -170,7 +170,7 @@ class WebAppServer(AbstractWebApp):
             handler.hub.reopen()
 
     def _find_static(self) -> None:
-        """The longest prefix first. Raises ValueError for a directory that there is not."""
+        """The longest prefix first. Raises ValueError for a directory that does not exist."""
         static = self.config.get("static") or {}
         if static and self._endpoints and self._endpoints[-1][0] == "/":  # aiohttp refuses it, but at the first request
             raise RuntimeError("ws and static both claim the path /")

@@ -20,18 +20,18 @@ logger: logging.Logger = logging.getLogger("wslink.websocket")
 
 
 def noop(*_: Any, **__: Any) -> None:
-    """What `publish` and `addAttachment` do before there is a server."""
+    """The `publish` and `addAttachment` of protocols without a server."""
 
 
 def _on_connect(self: Any, request: Any, client_id: str) -> None:
-    """Called when a connection is open, before its client has authenticated. An exception refuses it."""
+    """Called when a connection is open, before its client has authenticated. An exception refuses the client."""
 
 
 _on_connect.does_nothing = True  # type: ignore[attr-defined]
 
 
 class LinkProtocol:
-    """Methods that clients call, in a class of an application.
+    """Methods that clients call, as a class of an application.
 
     Subclasses may skip `super().__init__()`. Building a server calls `init`.
 
@@ -39,7 +39,7 @@ class LinkProtocol:
         publish: `publish(topic, data, client_id=None, skip_last_active_client=False)`, once there is a server.
         addAttachment: `addAttachment(payload)`, once there is a server.
         stopServer: stops the server; exists once there is one.
-        coreServer: the ServerProtocol it is registered with, or None.
+        coreServer: the ServerProtocol that it is registered with, or None.
     """
 
     publish: Any
@@ -55,13 +55,13 @@ class LinkProtocol:
     def init(
         self, publish: Callable[..., Any], addAttachment: Callable[..., Any], stopServer: Callable[..., Any]
     ) -> None:
-        """Give it what a server offers, in place of whatever the instance or the class has under these names."""
+        """Set what a server offers, replacing attributes of the instance or the class with these names."""
         self.publish = publish
         self.addAttachment = addAttachment
         self.stopServer = stopServer
 
     def getSharedObject(self, key: str) -> Any:
-        """What `ServerProtocol.setSharedObject` put under `key`, or None."""
+        """What `ServerProtocol.setSharedObject` stored under `key`, or None."""
         return self.coreServer.getSharedObject(key) if self.coreServer else None
 
     onConnect = _on_connect
@@ -79,7 +79,7 @@ class LinkProtocol:
 
 
 class ServerProtocol:
-    """An application's server, made of link protocols.
+    """An application's server, consisting of link protocols.
 
     Attributes:
         network_monitor: see NetworkMonitor.
@@ -107,7 +107,7 @@ class ServerProtocol:
     def init(
         self, publish: Callable[..., Any], addAttachment: Callable[..., Any], stopServer: Callable[..., Any]
     ) -> None:
-        """As LinkProtocol.init."""
+        """See LinkProtocol.init."""
         self.publish = publish
         self.addAttachment = addAttachment
         self.stopServer = stopServer
@@ -115,7 +115,7 @@ class ServerProtocol:
     onConnect = _on_connect
 
     def onClose(self, client_id: str) -> None:
-        """As LinkProtocol.onClose."""
+        """See LinkProtocol.onClose."""
 
     def __wslink_include__(self, hub: Any, included: Any, stop: Callable[..., Any]) -> Any:
         """See App.include."""
@@ -126,7 +126,7 @@ class ServerProtocol:
         return hosting.include(self, hub, stop)
 
     def setSharedObject(self, key: str, shared: Any) -> None:
-        """Share an object among the protocols; None takes a known one away. Works before `super().__init__()`."""
+        """Share an object among the protocols; None removes it. Works before `super().__init__()`."""
         objects = self.__dict__.setdefault("sharedObjects", {})
         if shared is None and key in objects:
             del objects[key]
@@ -134,7 +134,7 @@ class ServerProtocol:
             objects[key] = shared
 
     def getSharedObject(self, key: str) -> Any:
-        """What was shared under `key`, or None."""
+        """The object that is shared under `key`, or None."""
         return self.__dict__.get("sharedObjects", {}).get(key)
 
     def registerLinkProtocol(self, protocol: LinkProtocol) -> None:
@@ -144,7 +144,7 @@ class ServerProtocol:
         self.linkProtocols.append(protocol)
 
     def unregisterLinkProtocol(self, protocol: LinkProtocol) -> None:
-        """Take `protocol` out of the list. A server that is built keeps its methods."""
+        """Remove `protocol` from the list. A server that has been built keeps its methods."""
         assert isinstance(protocol, LinkProtocol)
         protocol.coreServer = None
         try:

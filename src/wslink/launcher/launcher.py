@@ -21,6 +21,7 @@ from wslink.launcher.readiness import Waits
 from wslink.launcher.reloading import outdated
 from wslink.launcher.session import Session, State, new_id
 from wslink.launcher.sharing import Sharing
+from wslink.launcher.spawners import engine
 from wslink.launcher.spawners.base import LaunchSpec, find_spawner
 from wslink.launcher.specs import log_file
 from wslink.launcher.starting import Starter
@@ -117,6 +118,10 @@ class Launcher:
         for failed in await asyncio.gather(*stops, return_exceptions=True):
             if isinstance(failed, Exception):
                 logger.error("a session could not be stopped", exc_info=failed)
+        for kept in self.sessions.values():
+            if kept.spawner is not None:
+                kept.spawner.leave()
+        await engine.settled()
         await self.store.close()
 
     # Sessions ---------------------------------------------------------------

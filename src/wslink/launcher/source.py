@@ -87,6 +87,8 @@ def _json(name: str, text: str) -> tuple[Any, Iterable[tuple[Key, int]]]:
         return json.loads(plain), _json_lines(plain)
     except json.JSONDecodeError as error:
         raise ConfigurationError([f"{name}:{error.lineno}: this is not JSON: {error.msg}"]) from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of brackets
+        raise ConfigurationError([f"{name}:1: this is not JSON that can be read: {error}"]) from error
 
 
 def _json_lines(text: str) -> Iterator[tuple[Key, int]]:
@@ -114,6 +116,8 @@ def _toml(name: str, text: str) -> tuple[Any, Iterable[tuple[Key, int]]]:
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"line (\d+)", str(error))
         raise ConfigurationError([f"{name}:{found[1] if found else 1}: this is not TOML: {error}"]) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError([f"{name}:1: this is not TOML that can be read: {error}"]) from error
 
 
 def _toml_lines(text: str) -> Iterator[tuple[Key, int]]:

@@ -18,6 +18,9 @@ from wslink.launcher.source import Key, read_source
 from wslink.launcher.variables import RESERVED, names, postable
 from wslink.settings import check_name, check_origin, is_header
 
+_UNFIT = re.compile(r"[\x00\ud800-\udfff]")
+"""NUL, and halves of surrogate pairs: no file's name, argument or variable can have these."""
+
 _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "configuration": Settings,
     "resources": Resource,
@@ -61,7 +64,7 @@ def missing_programs(path: str | Path) -> list[str]:
 
 
 def _problems(data: dict[str, Any]) -> Iterator[tuple[Key, str]]:
-    shapes = list(_shapes(data))
+    shapes = [*_shapes(data), *_unfit((), data)]
     yield from shapes
     if not shapes:
         yield from _contradictions(msgspec.convert(data, Configuration, strict=False))
@@ -75,6 +78,19 @@ def _shapes(data: dict[str, Any]) -> Iterator[tuple[Key, str]]:
             yield (name,), f"{'an object' if kind is dict else 'a list'} is needed, not {data[name]!r}"
         elif name in data:
             yield from _section(name, data[name])
+
+
+def _unfit(key: Key, value: Any) -> Iterator[tuple[Key, str]]:
+    """Texts that hold what no file's name, argument or variable can have, the names of keys among them."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            yield from _unfit(key, str(name))
+            yield from _unfit((*key, name), member)
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            yield from _unfit((*key, index), member)
+    elif isinstance(value, str) and _UNFIT.search(value):
+        yield key, f"it must not hold {_UNFIT.findall(value)[0]!r}"
 
 
 def _section(name: str, value: Any) -> Iterator[tuple[Key, str]]:
@@ -140,6 +156,7 @@ def _contradictions(configuration: Configuration) -> Iterator[tuple[Key, str]]:
     yield from _rules(configuration)
     yield from _scripts(configuration)
     yield from _pools(configuration)
+    yield from _variables(configuration)
     content = configuration.settings.content
     if content and not Path(content).is_dir():
         yield ("configuration", "content"), f"it must be a directory; there is none at {content!r}"
@@ -184,6 +201,13 @@ def _pools(configuration: Configuration) -> Iterator[tuple[Key, str]]:
         if app.pool and (posted := postable(configuration, app)):
             text = f"nobody has posted {', '.join(sorted(posted))} when a session is started for the pool"
             yield ("apps", name, "pool"), text
+
+
+def _variables(configuration: Configuration) -> Iterator[tuple[Key, str]]:
+    for name, app in configuration.apps.items():
+        for variable in app.env:
+            if not variable or "=" in variable:
+                yield ("apps", name, "env", variable), "the name of a variable is not empty, and has no ="
 
 
 def _scripts(configuration: Configuration) -> Iterator[tuple[Key, str]]:

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from wslink.observe.durations import Durations
+from wslink.observe.durations import OTHER, Durations
 from wslink.observe.histogram import BYTES, Histogram
 from wslink.rpc.dispatcher import Service
 from wslink.session.identity import Opening
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 PREFIX = "wslink"
+MAX_TOPICS = 500
+"""Topics that are told apart; an application may make up names without end. All further ones are `OTHER`."""
 
 
 class Served(Protocol):
@@ -72,14 +74,16 @@ class Metrics(Observer):
         self._calls.unknown()
 
     def published(self, publication: Published) -> None:
-        clients = len(publication.clients)
-        self._publications[publication.topic] += 1
-        self._sizes[publication.topic].observe(publication.size)
-        self._deliveries[publication.topic] += clients
-        self._sent[publication.topic] += clients * publication.size
+        clients, topic = len(publication.clients), publication.topic
+        if topic not in self._publications and len(self._publications) >= MAX_TOPICS:
+            topic = OTHER
+        self._publications[topic] += 1
+        self._sizes[topic].observe(publication.size)
+        self._deliveries[topic] += clients
+        self._sent[topic] += clients * publication.size
 
     def acknowledged(self, session: SessionView, topic: str, settled: Settled) -> None:
-        self._ages[topic].observe(settled.age)
+        self._ages[topic if topic in self._ages or len(self._ages) < MAX_TOPICS else OTHER].observe(settled.age)
         self._round_trips.observe(settled.rtt)
 
     def opened(self, session: SessionView, opening: Opening) -> None:

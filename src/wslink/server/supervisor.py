@@ -50,10 +50,15 @@ class Process:
         self._control.setblocking(False)
         fds = [one.fileno() for one in sockets]
         own = {SOCKETS: ",".join(map(str, fds)), CONTROL: str(theirs.fileno()), "WSLINK_READY_MSG": ""}
-        with theirs:
+        try:
             self._process = subprocess.Popen(  # noqa: S603 - our own command line
                 command, env={**environment, **own}, pass_fds=[*fds, theirs.fileno()], stdin=subprocess.DEVNULL
             )
+        except BaseException:
+            self._control.close()
+            raise
+        finally:
+            theirs.close()
 
     @property
     def pid(self) -> int:
@@ -114,6 +119,9 @@ class Supervisor:
         self._stopping = False
         self._reloads: list[Slot] = []
         self._wakeup, self._signalled = socket.socketpair()
+        self._signalled.setblocking(False)  # one signal that is noted is as good as hundreds
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._wakeup, selectors.EVENT_READ)
         self._code = 0
 
     def run(self) -> int:
@@ -145,10 +153,8 @@ class Supervisor:
 
     def _sleep(self) -> None:
         """Wait for a signal, or for LOOK seconds."""
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._wakeup, selectors.EVENT_READ)
-            if selector.select(LOOK):
-                self._wakeup.recv(64)
+        if self._selector.select(LOOK):
+            self._wakeup.recv(4096)
 
     def _await(self, process: Process, others: Sequence[Slot] = ()) -> bool:
         """Wait until a worker is ready; returns whether it is, in time. The `others` are supervised meanwhile."""
@@ -185,7 +191,7 @@ class Supervisor:
         process, now = slot.process, time.monotonic()
         if process is None:
             if now >= slot.due:
-                slot.process = self._start(slot)
+                self._start_again(slot)
             return
         code = process.poll()
         if code is None:
@@ -200,9 +206,24 @@ class Supervisor:
         slot.due = now + delay
         logger.error("worker %d ended with %d; another one is started in %g s", process.pid, code, delay)
 
+    def _start_again(self, slot: Slot) -> None:
+        """Start another worker in a slot, or try again later where the system is short of processes, memory or files:
+        that is no reason to end the others."""
+        try:
+            slot.process = self._start(slot)
+        except OSError as error:
+            slot.failures += 1
+            slot.due = time.monotonic() + _delay(slot.failures)
+            logger.error("no worker can be started: %s; again in %g s", error, _delay(slot.failures))
+
     def _replace(self, slot: Slot) -> None:
         """Start another worker in a slot, and then stop the previous one."""
-        before, after = slot.process, self._start(slot)
+        try:
+            before, after = slot.process, self._start(slot)
+        except OSError as error:
+            logger.error("no new worker can be started: %s; the ones before are kept", error)
+            self._reloads.clear()
+            return
         if not self._await(after, [other for other in self._slots if other is not slot]):
             if not self._stopping:
                 logger.error("the new worker is not ready: the ones before are kept")

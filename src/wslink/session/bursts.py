@@ -64,3 +64,17 @@ def keep_largest(samples: deque[SampleT], sample: SampleT) -> None:
     while samples and samples[-1][-1] <= sample[-1]:
         samples.pop()
     samples.append(sample)
+
+
+def keep_shortest(samples: deque[tuple[float, float]], now: float, seconds: float, memory: float) -> bool:
+    """Add a time that was measured now; those before it that are no shorter go, so that the first is the shortest, and
+    those from more than `memory` seconds ago: whether there were such. Of times that grow longer and longer one is kept
+    in each thousandth of `memory`: the peer decides how many there are."""
+    while samples and samples[-1][1] >= seconds:
+        samples.pop()
+    if not samples or now >= samples[-1][0] + memory / 1000:
+        samples.append((now, seconds))
+    old = samples[0][0] < now - memory
+    while samples[0][0] < now - memory:
+        samples.popleft()
+    return old

@@ -13,7 +13,7 @@ from collections import deque
 
 import msgspec
 
-from wslink.session.bursts import Bursts, keep_largest
+from wslink.session.bursts import Bursts, keep_largest, keep_shortest
 
 KIB = 1024
 
@@ -73,6 +73,9 @@ then, as when a busy machine or a radio link forwards in bursts what it has held
 Only the rates of the last `CONGESTED_ROUNDS` count then, and the queue is drained at once instead of once in a
 cycle."""
 WINDOW_GAIN = 1.5
+MAX_SENT = 4096
+"""Chunks and small messages on their way of which the time is known; beyond that, that of the newest one. The peer
+decides when they are acknowledged."""
 TIMER = 0.001
 """Seconds by which a send may come early: the resolution of timers."""
 
@@ -196,6 +199,8 @@ class CongestionController:
             self._delivered_time = self._first_time = now
         self.sent_bytes += size
         limited = self.delivered <= self._limited_until
+        if len(self._sent) >= MAX_SENT:
+            self._sent.pop()
         self._sent.append(_Sent(self.sent_bytes, now, self.delivered, self._delivered_time, self._first_time, limited))
         if last or self._probe_end is not None:
             self._limited_until = self.sent_bytes
@@ -249,14 +254,7 @@ class CongestionController:
     def _sample_rtt(self, now: float, rtt: float) -> bool:
         """Record a round-trip time, and return whether the shortest one has expired."""
         self.rtt = rtt
-        rtts = self._rtts
-        while rtts and rtts[-1][1] >= rtt:
-            rtts.pop()
-        rtts.append((now, rtt))
-        stale = rtts[0][0] < now - RTT_WINDOW
-        while rtts[0][0] < now - RTT_WINDOW:
-            rtts.popleft()
-        return stale
+        return keep_shortest(self._rtts, now, rtt, RTT_WINDOW)
 
     def _probe(self, now: float, stale: bool) -> None:
         """Begin a probe, or continue it until a round trip has passed with hardly anything in flight."""

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from wslink.session.bursts import keep_shortest
+
 FIRST_WINDOW = 4
 MAX_WINDOW = 256
 NO_WINDOW = 1 << 62
@@ -143,7 +145,7 @@ class DeliveryWindow:
             newest = self._sent.popleft()
         self.settled = count
         rtt = max(now - newest.time, 1e-6)
-        self._remember(now, rtt)
+        keep_shortest(self._rtts, now, rtt, MEMORY)
         if not self._fixed and count >= self._next_change:
             self._resize(rtt, max(floor, 1e-6) if floor else self._rtts[0][1], newest.full)
         self.opened()
@@ -157,14 +159,6 @@ class DeliveryWindow:
         """Continue from what `pack_up` returned. What is in flight counts as sent `now`."""
         self.count, self.settled, self.size, self.dropped, *sizes = map(int, packed)
         self._sent.extend(_Sent(now, now, size, False, None) for size in sizes)
-
-    def _remember(self, now: float, rtt: float) -> None:
-        rtts = self._rtts
-        while rtts and rtts[-1][1] >= rtt:
-            rtts.pop()
-        rtts.append((now, rtt))
-        while rtts[0][0] < now - MEMORY:
-            rtts.popleft()
 
     def _resize(self, rtt: float, floor: float, full: bool) -> None:
         """Grow while the window is used up and nothing is queued along the way; shrink while something is. At most once

@@ -104,11 +104,11 @@ class Way:
         except ssl.SSLCertVerificationError as error:
             return [_bad_certificate(error, self.parts.hostname or "")]
         except (ssl.SSLError, ConnectionError, asyncio.TimeoutError) as error:
-            cure = "nothing speaks TLS there: use ws:// or http://, or have the server or the proxy take it (ssl)"
+            cure = "nothing speaks TLS there: use ws:// or http://, or let the server or the proxy speak it (ssl)"
             return [Finding("tls", False, _said(error), "what listens at that port", cure)]
         said = writer.get_extra_info("ssl_object").version()
         writer.close()
-        return [ok("tls", f"{said}, and the certificate is {'not looked at' if self.target.insecure else 'good'}")]
+        return [ok("tls", f"{said}, and the certificate is {'not checked' if self.target.insecure else 'good'}")]
 
     async def _http(self) -> list[Finding]:
         answer = await self._ask("", upgrade=False)
@@ -154,13 +154,13 @@ class Way:
             cure = f"start the server with --hosts {host}"
             return Finding("host", False, f"{status}: the server is not known by the name {host}", "the server", cure)
         if answer.status in (401, 407):
-            cure = "give what it asks for: --header 'Authorization: ...' or 'Cookie: ...'"
-            return Finding("upgrade", False, f"{status}: it wants to know who asks", proxy, cure)
+            cure = "pass what it requires: --header 'Authorization: ...' or 'Cookie: ...'"
+            return Finding("upgrade", False, f"{status}: it requires a login", proxy, cure)
         text = f"{status} in place of a WebSocket: {' '.join(answer.body.split())[:100]}"
         return Finding("upgrade", False, text, proxy, f"check what serves {self.parts.path} there; {NGINX}")
 
     def _only_tls(self, answer: Answer) -> Finding:
-        text = f"{answer.status} of {answer.server or 'what answers'}: it takes TLS only"
+        text = f"{answer.status} of {answer.server or 'what answers'}: it accepts TLS only"
         cure = f"use {urlunsplit(('wss', *self.parts[1:3], '', ''))}"
         if answer.headers.get("location"):  # to another port, maybe
             cure += f", or what {answer.headers['location'][:200]} stands for"
@@ -213,14 +213,15 @@ def _bad_certificate(error: ssl.SSLCertVerificationError, host: str) -> Finding:
     if "expired" in why:
         cure = "renew the certificate; and see that this machine's clock is right"
     elif "not yet valid" in why:
-        cure = "set this machine's clock, or wait until the certificate counts"
+        cure = "set this machine's clock, or wait until the certificate is valid"
     elif "match" in why or "IP address" in why:
-        cure = f"use a name that the certificate has, or one for {host}"
+        cure = f"use a name that the certificate is for, or a certificate for {host}"
     else:
         cure = (
-            "have a certificate of an authority that browsers know; for a self-signed one, trust it, or use --insecure"
+            "use a certificate of an authority that browsers trust; for a self-signed one, trust it, or use --insecure"
         )
-    return Finding("tls", False, f"the certificate is refused: {why}", "what takes TLS: the proxy or the server", cure)
+    hop = "what terminates TLS: the proxy or the server"
+    return Finding("tls", False, f"the certificate is refused: {why}", hop, cure)
 
 
 def _clock(answer: Answer) -> list[Finding]:

@@ -1,6 +1,6 @@
 import type { Feature, FeatureHost } from "./feature.js";
 
-/** Typed arrays travel with their type and shape where the server takes them so; otherwise as their bytes (ARR-1). */
+/** Typed arrays are sent with their type and shape if the server supports that; otherwise as bytes (ARR-1). */
 export function arrays({ encoder }: FeatureHost): Feature {
   return { name: "arrays", negotiated: (accepted) => (encoder.arrays = accepted) };
 }

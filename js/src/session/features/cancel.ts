@@ -3,7 +3,7 @@ import type { Feature, FeatureHost } from "./feature.js";
 /** The type of its message (EXT-4). */
 const CANCEL = 6;
 
-/** Tells the server of calls that their caller has given up, where it wants to know (CAN). */
+/** Cancels calls on the server, if it supports that (CAN). */
 export class Cancel implements Feature {
   readonly name = "cancel";
 
@@ -23,7 +23,7 @@ export class Cancel implements Feature {
     if (this.#active) this.#host.acceptEnds();
   }
 
-  /** The caller of `id` waits no longer. A call of which the server does not have all is not sent, or not to its end; of others it is told. */
+  /** The caller of `id` no longer waits. A call that is not completely sent is withdrawn or aborted; for others, the server is notified. */
   giveUp(id: string): void {
     if (this.#active) this.#host.withdraw(id, () => this.#host.urge([CANCEL, id]));
   }

@@ -2,51 +2,51 @@ import { type ConnectionError, ErrorCode, ProtocolError } from "../../errors.js"
 import type { ServerMessage, UnaskedMessage } from "../../wire/messages.js";
 import type { Callback, Handler } from "../callbacks.js";
 
-/** What a feature may use of the session that it extends. */
+/** What a feature can use of the session that it extends. */
 export interface FeatureHost {
   /**
    * Makes the system call `wslink.<name>` with one argument (MSG-3); resolves to its result.
    *
-   * @param retry - makes it again in a session that begins anew. Default: it rejects with a ConnectionError then.
+   * @param retry - repeats it in a new session. Default: it rejects with a ConnectionError then.
    */
   system(name: string, argument: object, retry?: boolean): Promise<unknown>;
-  /** Sends a small message of an extension ahead of everything that waits (EXT-4); the server does not acknowledge it. */
+  /** Sends a small message of an extension ahead of everything that is waiting (EXT-4); the server does not acknowledge it. */
   notify(items: readonly unknown[]): void;
-  /** As `notify`, for what the server acknowledges. */
+  /** Like `notify`, for a message that the server acknowledges. */
   urge(items: readonly unknown[]): void;
   /**
-   * Sends a message of whatever size when it is its turn; rejects where it cannot be sent.
+   * Sends a message of any size when it is its turn; rejects if it cannot be sent.
    *
-   * @param key - what `withdraw` knows it by.
-   * @param isWanted - asked when its turn has come; where it says no, the message is not sent at all.
+   * @param key - identifies it for `withdraw`.
+   * @param isWanted - called when it is the message's turn; if it returns false, the message is not sent at all.
    */
   post(key: string, message: unknown, isWanted: () => boolean): Promise<void>;
   /**
-   * Sends no more of a message, from the next chunk on (CAN-2).
+   * Stops sending a message, from its next chunk on (CAN-2).
    *
-   * @param sent - called where all of it has been sent, now or at last because it cannot be ended.
+   * @param sent - called if all of it has been sent: already, or in the end because it cannot be aborted.
    */
   withdraw(id: string, sent: () => void): void;
-  /** Either side may end a message before it is whole, from now on (CAN-3). */
+  /** Allows both sides to abort messages from now on (CAN-3). */
   acceptEnds(): void;
-  /** Sends by what the server acknowledges, from now on (FLOW-4). */
+  /** Sends at the rate of the server's acknowledgements from now on (FLOW-4). */
   startFlow(): void;
-  /** The server has received `total` bytes, and held that back for `held` milliseconds (FLOW-2). */
+  /** The server has received `total` bytes, and delayed the acknowledgement for `held` milliseconds (FLOW-2). */
   acknowledged(total: number, held: number): void;
-  /** The server has all messages up to `number` but those that are missing (RES-5). */
+  /** The server has received all messages up to `number`, except for those that are missing (RES-5). */
   received(number: number, missing: readonly number[]): void;
-  /** How this side writes values. */
+  /** Encodes values. */
   readonly encoder: { arrays: boolean };
 }
 
 /** Makes a call, with keys of its message that extensions add. */
 export type MakeCall = (id: string, keys?: object) => Promise<unknown>;
 
-/** What features may stand around, by what it is called. */
+/** What features may wrap, by its kind. */
 export interface Arounds {
   /** A call that is made, by its method. */
   readonly call: MakeCall;
-  /** The reading of a message that is whole; the name is empty. */
+  /** The decoding of a complete message; the name is empty. */
   readonly read: (bytes: Uint8Array) => ServerMessage;
   /** A subscriber's callback, by its topic. */
   readonly callback: Callback;
@@ -54,24 +54,24 @@ export interface Arounds {
   readonly handler: Handler;
 }
 
-/** An extension of the protocol. Hello announces it by its name, and it is in use where the server accepts it (EXT-1 to EXT-3). */
+/** An extension of the protocol. Hello announces it by its name, and it is in use if the server accepts it (EXT-1 to EXT-3). */
 export interface Feature {
   readonly name: string;
-  /** A session begins: the server has accepted hello, and this feature or not. Again after a connection has ended, where the server begins anew. */
+  /** A session begins: the server has accepted hello, with or without this feature. Also called for a new session after a connection has ended. */
   negotiated?(accepted: boolean): void;
-  /** The connection has ended. Nothing can be sent until `negotiated` or `resumed`; or any more, where `end` follows. */
+  /** The connection has ended. Nothing can be sent until `negotiated` or `resumed`, or at all if `end` follows. */
   disconnected?(): void;
-  /** The session goes on over a new connection (RES-6). */
+  /** The session continues over a new connection (RES-6). */
   resumed?(): void;
-  /** What to call in place of `inner`, which it calls in turn. */
+  /** Returns a function to call instead of `inner`, which it calls in turn. */
   around?<K extends keyof Arounds>(kind: K, name: string, inner: Arounds[K]): Arounds[K];
-  /** Takes a message of the server that responds to no call; false where it belongs to another feature. */
+  /** Handles a message from the server that is not a response; false if it belongs to another feature. */
   receive?(message: UnaskedMessage): boolean;
-  /** The session has ended, with the error that everything that waits rejects with. */
+  /** The session has ended, with the error with which everything pending rejects. */
   end?(error: ConnectionError): void;
 }
 
-/** Makes a feature for one session. */
+/** Creates a feature for one session. */
 export type FeatureFactory = (host: FeatureHost) => Feature;
 
 /** The features of one session, from which hello negotiates. */
@@ -87,7 +87,7 @@ export class Features {
     return this.#all.map(({ name }) => name);
   }
 
-  /** `inner` with what stands around it; the first feature is the innermost. */
+  /** Wraps `inner`; the first feature is the innermost. */
   around<K extends keyof Arounds>(kind: K, name: string, inner: Arounds[K]): Arounds[K] {
     return this.#all.reduce((next, feature) => feature.around?.(kind, name, next) ?? next, inner);
   }
@@ -102,7 +102,7 @@ export class Features {
     return accepted.filter((name) => this.names.includes(name));
   }
 
-  /** Passes a message on to the feature that it belongs to; what belongs to none is ignored.
+  /** Passes a message to the feature that it belongs to; others are ignored.
    *
    * @throws ProtocolError for a message of an extension that is not in use.
    */

@@ -7,37 +7,37 @@ import { CREDIT } from "./stream.js";
 const ACKNOWLEDGEMENT = 1;
 const SETTLED = 2;
 
-/** When an acknowledgement is due: bytes received, and milliseconds since the one before and at the latest (FLOW-3). */
+/** When an acknowledgement is due: bytes received, and milliseconds since the previous one and at the latest (FLOW-3). */
 const DUE_BYTES = 65_536;
 const DUE_AFTER = 4;
 const DUE_WITHIN = 25;
 
-/** The same where the server only wants to know what it need not keep any longer (RES-5). */
+/** The same for a server that only keeps messages until they are acknowledged (RES-5). */
 const RESUME_BYTES = 2 ** 20;
 const RESUME_WITHIN = 1000;
 
-/** The longest that the server is believed to have held an acknowledgement back, in milliseconds. */
+/** The longest delay of an acknowledgement that the server is believed, in milliseconds. */
 const MAX_HELD = 60_000;
 
-/** Publications of one subscription that callbacks have dealt with. */
+/** Publications of one subscription that callbacks have handled. */
 interface Settled {
   count: number;
   duration: number;
 }
 
-/** Which messages have arrived, for an acknowledgement to say (RES-5); empty where that is of no use. */
+/** Which messages have arrived, for acknowledgements (RES-5); empty if they do not include that. */
 export interface Arrivals {
   readonly position: readonly unknown[];
 }
 
-/** Acknowledges what has arrived, and what callbacks have dealt with, where the server wants to know (FLOW, RES-5). */
+/** Acknowledges what has arrived, and reports what callbacks have handled, if the server wants that (FLOW, RES-5). */
 export class Flow implements Feature {
   readonly name = "flow";
 
   readonly #host: FlowHost;
   readonly #arrivals: Arrivals | undefined;
   readonly #settled = new Map<number, Settled>();
-  /** Subscriptions whose settled publications the server has not been told of. */
+  /** Subscriptions with settled publications that are not yet reported. */
   readonly #unsaid = new Set<number>();
   /** Whether the server accepted `flow`, and whether it wants acknowledgements. */
   #active = false;
@@ -61,7 +61,7 @@ export class Flow implements Feature {
     this.resumed();
   }
 
-  /** The session goes on, over a new connection: what was said on the one before may not have arrived (RES-2). */
+  /** The session continues over a new connection. Reports on the previous one may not have arrived (RES-2). */
   resumed(): void {
     this.#acknowledges = this.#active || (this.#arrivals?.position.length ?? 0) > 0;
     this.#received = this.#acknowledged = 0;
@@ -85,21 +85,21 @@ export class Flow implements Feature {
     this.#say(this.#received - this.#acknowledged >= (this.#active ? DUE_BYTES : RESUME_BYTES));
   }
 
-  /** The callback of a subscription has dealt with a publication, in `duration` milliseconds. */
+  /** The callback of a subscription has handled a publication, in `duration` milliseconds. */
   settle(subscription: number, duration: number): void {
     if (!this.#active) return;
     const settled = this.#settled.get(subscription) ?? { count: 0, duration: 0 };
     this.#settled.set(subscription, { count: settled.count + 1, duration });
     this.#unsaid.add(subscription);
     if (!this.#acknowledges) return;
-    // Not behind the acknowledgement of the frame itself, which has just gone: the server waits for it.
+    // Sent at once, not delayed by the acknowledgement of the frame itself, which was just sent: the server waits for it.
     const wait = this.#settledAt + DUE_AFTER - performance.now();
     clearTimeout(this.#timer);
     if (wait <= 0) this.#flush();
     else this.#timer = setTimeout(() => this.#flush(), wait);
   }
 
-  /** A subscription has ended; the server counts no more of it. */
+  /** A subscription has ended, and the server knows it. */
   forget(subscription: number): void {
     this.#settled.delete(subscription);
     this.#unsaid.delete(subscription);
@@ -114,12 +114,12 @@ export class Flow implements Feature {
     return true;
   }
 
-  /** Asks the server to acknowledge at once, as a sign of life (RES-11). */
+  /** Requests an immediate acknowledgement, as a sign of life (RES-11). */
   ask(): void {
     if (this.#acknowledges) this.#acknowledge(true);
   }
 
-  /** Tells the server now, if it is time or `due`; soon otherwise. */
+  /** Reports to the server now, if it is time or `due`; soon otherwise. */
   #say(due: boolean): void {
     if (!this.#acknowledges) return;
     if (due || (this.#active && performance.now() - this.#saidAt >= DUE_AFTER)) this.#flush();

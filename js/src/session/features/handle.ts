@@ -14,7 +14,7 @@ const CANCEL = 6;
 /** Characters of an unknown method's name that are sent (ERR-2). */
 const MAX_NAME = 1024;
 
-/** As servers have them: parts with dots between them. */
+/** The names of methods, as for servers: dot-separated parts. */
 const NAME = /^[a-z][a-z\d_]*(\.[a-z][a-z\d_]*)*$/;
 
 /** A result or an error. */
@@ -23,7 +23,7 @@ interface Outcome {
   readonly error?: { readonly code: number; readonly message: string; readonly data: unknown };
 }
 
-/** Calls of one session that are served, by id. */
+/** The running calls of one session, by id. */
 type Running = Map<string, AbortController>;
 
 /** Serves the server's calls (HND). */
@@ -42,7 +42,7 @@ export class Handlers implements Feature {
     this.#most = most;
   }
 
-  /** Serves calls of `method`; returns what ends that. */
+  /** Serves calls of `method`; returns a function that stops that. */
   add(method: string, handler: Handler): () => void {
     if (!NAME.test(method)) throw new UsageError(`${method} is not the name of a method`);
     if (this.#handlers.has(method)) throw new UsageError(`there is a handler of ${method} already`);
@@ -52,7 +52,7 @@ export class Handlers implements Feature {
     };
   }
 
-  /** The server knows nothing of calls of the session before (HND-5). */
+  /** The server knows nothing of calls in the previous session (HND-5). */
   negotiated(accepted: boolean): void {
     this.#active = accepted;
     const before = this.#running;
@@ -106,7 +106,7 @@ export class Handlers implements Feature {
       .catch(report);
   }
 
-  /** Of what waits of a call's progress the newest goes, and nothing behind the response. */
+  /** Of a call's waiting progress only the newest is sent, and nothing after the response. */
   #progress({ id, progress }: CallMessage, value: unknown, isWanted: () => boolean): void {
     if (!progress || !isWanted()) return;
     this.#host.withdraw(progressOf(id), () => undefined);
@@ -114,7 +114,7 @@ export class Handlers implements Feature {
   }
 }
 
-/** What messages of a call are known by among those that wait: not by its id, which a call of this side may have too. */
+/** Identifies the waiting messages of a call: not by its id, which a call of this side may have, too. */
 function responseTo(id: string): string {
   return `>${id}`;
 }
@@ -137,7 +137,7 @@ function failure(code: number, message: string, data: unknown): Outcome {
   return { error: { code, message: wellFormed(message), data } };
 }
 
-/** What is sent in place of an outcome that cannot be (ERR-3, ERR-4). */
+/** What is sent instead of an outcome that cannot be encoded (ERR-3, ERR-4). */
 function unsendable({ error }: Outcome, method: string): Outcome {
   if (!error) return failure(ErrorCode.notSerializable, "Method result cannot be serialized", method);
   return failure(error.code, error.message, "the data of this error cannot be sent");

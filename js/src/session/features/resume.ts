@@ -2,40 +2,40 @@ import type { Assembler, Beginnings } from "../../wire/assembler.js";
 import { Received } from "../numbering.js";
 import type { Feature } from "./feature.js";
 
-/** Why the server did not take a session up again (RES-1); `unsupported` where it never could. */
+/** Why the server did not resume a session (RES-1); `unsupported` if it never could. */
 export type NotResumed = "expired" | "overflow" | "restarted" | "refused" | "unsupported";
 
-/** What the response to hello says of resumption (RES-1). */
+/** The part of the response to hello that concerns resumption (RES-1). */
 export interface Resumption {
   readonly token: string;
   readonly epoch: string;
   readonly resumed: boolean;
   readonly reason: NotResumed | undefined;
-  /** What the server has of this client's messages, where it has resumed. */
+  /** What the server has received of this client's messages, if it has resumed the session. */
   readonly received: number;
   readonly missing: readonly number[];
-  /** How much the server has of messages that are not whole there, as pairs of number and bytes (RES-13). */
+  /** The messages that the server has received in part, as pairs of number and bytes (RES-13). */
   readonly begun: readonly (readonly [number, number])[];
-  /** Seconds of silence after which the client asks for a sign of life (RES-11); 0 for never. */
+  /** Seconds of silence after which the client requests a sign of life (RES-11); 0 for never. */
   readonly heartbeat: number;
 }
 
-/** How long the server has to give a sign of life, in milliseconds (RES-11). */
+/** How long the server has for a sign of life, in milliseconds (RES-11). */
 const ANSWER_WITHIN = 5000;
 
-/** A timer that is so many milliseconds late was held up together with everything that has arrived meanwhile. */
+/** If a timer is this many milliseconds late, everything that has arrived in the meantime was delayed, too. */
 const HELD_UP = 1000;
 
 /** The close code of a connection whose session was resumed over another one (RES-9). */
 const RESUMED_ELSEWHERE = 4001;
 
-/** The longest that a server may have clients wait before they ask, in seconds. */
+/** The longest silence that a server may ask for, in seconds. */
 const MAX_HEARTBEAT = 86_400;
 
-/** What it takes to go on after a connection has ended: the token, and what has arrived; and the signs that it has not (RES). */
+/** The state that is needed to continue after a connection has ended: the token, and what has arrived; and dead-peer detection (RES). */
 export class Resume implements Feature {
   readonly name = "resume";
-  /** What has arrived; undefined where the server does not resume. */
+  /** What has arrived; undefined if the server does not support resumption. */
   received: Received | undefined;
 
   readonly #maxPartial: number;
@@ -44,13 +44,13 @@ export class Resume implements Feature {
   #last: Resumption | undefined;
   #begun: Beginnings = new Map();
   #heardAt = 0;
-  /** Connections one after another that ended because the session was resumed elsewhere. */
+  /** Successive connections that ended because the session was resumed elsewhere. */
   #taken = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * @param ask - asks the server for a sign of life.
-   * @param lost - there is none: the connection is to be given up.
+   * @param ask - requests a sign of life from the server.
+   * @param lost - called if there is none: the connection is to be aborted.
    */
   constructor(maxPartial: number, ask: () => void, lost: () => void) {
     this.#maxPartial = maxPartial;
@@ -58,32 +58,32 @@ export class Resume implements Feature {
     this.#lost = lost;
   }
 
-  /** A connection has ended, with that close code. */
+  /** A connection has ended with this close code. */
   ended(code: number): void {
     this.#taken = code === RESUMED_ELSEWHERE ? this.#taken + 1 : 0;
   }
 
   /**
-   * Whether another client has the token, too: the two would take the session from one another for ever (RES-9). Once, it may be this client's own hello
-   * that was late.
+   * Whether another client has the same token: the two would take the session from each other for ever (RES-9). Once, the other one may be a late hello
+   * of this client itself.
    */
   get isContested(): boolean {
     return this.#taken > 1;
   }
 
-  /** A connection has ended, which the assembler read. */
+  /** A connection has ended, whose messages the assembler has read. */
   keep(assembler: Assembler): void {
     this.#begun = new Map([...this.#begun, ...assembler.beginnings]);
   }
 
-  /** What hello says; without a token, or where too much was sent, a new session is asked for. */
+  /** The resumption data for hello. Without a token, or if too much was sent, it requests a new session. */
   request(overflowed: boolean): object {
     if (!this.#last || !this.received || overflowed || this.isContested) return {};
     const begun = [...this.#begun].map(([number, { received }]) => [number, received]);
     return { token: this.#last.token, received: this.received.last, missing: [...this.received.missing], ...(begun.length && { begun }) };
   }
 
-  /** What an acknowledgement adds (RES-5). */
+  /** What acknowledgements include in addition (RES-5). */
   get position(): readonly unknown[] {
     return this.received ? [this.received.last, [...this.received.missing]] : [];
   }

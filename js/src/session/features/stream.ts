@@ -18,7 +18,7 @@ interface CallStreams {
   readonly outlets: readonly Outlet[];
 }
 
-/** Arguments of a call, with keys in place of those that are streams. */
+/** Arguments of a call, in which streams are replaced by keys. */
 interface Lifted {
   readonly args: readonly unknown[];
   readonly kwargs: object | undefined;
@@ -41,7 +41,7 @@ export class Streams implements Feature {
     this.#active = accepted;
   }
 
-  /** The session goes on, over a new connection: a credit may not have arrived (RES-2). */
+  /** The session continues over a new connection: a credit may not have arrived (RES-2). */
   resumed(): void {
     for (const { inlet } of this.#calls.values()) inlet?.renew();
   }
@@ -54,7 +54,7 @@ export class Streams implements Feature {
     return inlet;
   }
 
-  /** Takes the streams out of arguments. */
+  /** Extracts the streams from arguments. */
   lift(id: string, args: readonly unknown[], kwargs: object | undefined): Lifted {
     const outlets: Outlet[] = [];
     const lift = (value: unknown): unknown => {
@@ -71,7 +71,7 @@ export class Streams implements Feature {
     return outlets.length > 0 ? { ...lifted, outlets } : { args, kwargs, outlets };
   }
 
-  /** Sends the arguments of the call `id` until its response; `failed` is told why one cannot be sent. */
+  /** Sends the arguments of the call `id` until its response; `failed` is called with the reason why one cannot be sent. */
   feed(id: string, outlets: readonly Outlet[], response: Promise<unknown>, failed: (error: unknown) => void): void {
     this.#calls.set(id, { ...this.#calls.get(id), outlets });
     const close = (): void => this.close(id);
@@ -85,7 +85,7 @@ export class Streams implements Feature {
     this.#calls.delete(id);
   }
 
-  /** What comes of a call that is over is ignored. */
+  /** Messages of a call that is over are ignored. */
   receive(message: UnaskedMessage): boolean {
     if (!this.#active || message.kind !== "extension" || message.type < ITEM || message.type > CREDIT) return false;
     const [type, id, n, value] = message.items;

@@ -74,13 +74,13 @@ export interface SubscribeOptions {
   readonly maxRate?: number | undefined;
 }
 
-/** What is told of each publication that a callback has dealt with: the subscription, and how many milliseconds that took. */
+/** Called for each publication that a callback has handled, with the subscription and how many milliseconds that took. */
 export interface Settling {
   settle(subscription: number, duration: number): void;
   forget(subscription: number): void;
 }
 
-/** The subscriptions of a connection: kept by the server where it accepted `subscribe`, by topic on this side otherwise (ORD-4). */
+/** The subscriptions of a connection: kept by the server if it accepted `subscribe`, otherwise by topic on this side (ORD-4). */
 export class Subscriptions implements Feature {
   readonly name = "subscribe";
 
@@ -89,7 +89,7 @@ export class Subscriptions implements Feature {
   readonly #all = new Map<number, Entry>();
   #accepted = false;
   #lastId = 0;
-  /** Counts sessions: what came in one is not settled in the next. */
+  /** Counts sessions: what arrived in one is not settled in the next. */
   #session = 0;
   #ended: ConnectionError | undefined;
 
@@ -117,12 +117,12 @@ export class Subscriptions implements Feature {
     return entry;
   }
 
-  /** Hands a publication to the callbacks of the subscriptions that it matches. */
+  /** Passes a publication to the callbacks of the matching subscriptions. */
   receive(publication: UnaskedMessage): boolean {
     if (publication.kind !== "publication") return false;
     const info = { topic: publication.topic, number: publication.number };
     for (const id of new Set(this.#named(publication))) {
-      // One that was cancelled, here or by the callback before, may still be named.
+      // A subscription that was cancelled, here or by the previous callback, may still be named.
       const entry = this.#all.get(id);
       if (!entry || (entry.topic !== publication.topic && !entry.topic.includes("*"))) continue;
       const begun = performance.now();
@@ -134,7 +134,7 @@ export class Subscriptions implements Feature {
     return true;
   }
 
-  /** Ends all of them, as the connection has ended: no callback is called any more, and new ones reject with `error`. */
+  /** Ends all subscriptions, as the connection has ended: no callback is called any more, and new ones reject with `error`. */
   end(error: ConnectionError): void {
     this.#ended = error;
     this.#all.clear();
@@ -149,7 +149,7 @@ export class Subscriptions implements Feature {
   async #set(request: SubscribeRequest, repeat: boolean): Promise<Delivery> {
     const { subscription, topic, filter } = request;
     if (this.#ended) throw this.#ended;
-    // The server would take it for a new subscription, which could not be cancelled.
+    // The server would treat it as a new subscription, which could not be cancelled.
     if (!this.#all.has(subscription)) throw new UsageError(`the subscription to ${topic} has ended`);
     if (this.#accepted) {
       const result = await this.#host.system("subscribe", request, repeat);
@@ -179,7 +179,7 @@ interface SubscribeRequest {
 }
 
 interface Actions {
-  /** @param repeat - whether it is asked again in a session that begins anew. */
+  /** @param repeat - whether it is repeated in a new session. */
   set(filter: Filter | null | undefined, repeat: boolean): Promise<Delivery>;
   end(): Promise<void>;
   failed(): void;
@@ -194,7 +194,7 @@ class Entry implements Subscription {
   readonly #actions: Actions;
   #ready: Promise<void> = Promise.resolve();
   #watched = false;
-  /** The filter that the server has accepted, behind which `delivery` stands. */
+  /** The filter that the server has accepted, together with `delivery`. */
   #filter: Filter | null | undefined;
   #ended: Promise<void> | undefined;
 
@@ -218,19 +218,19 @@ class Entry implements Subscription {
   }
 
   async update(filter: Filter | null | undefined): Promise<void> {
-    // A condition that is left undefined would not be sent, and everything would match.
+    // An undefined condition would not be sent, and everything would match.
     if (filter && lacks(filter)) throw new UsageError("a filter's condition is undefined");
     this.delivery = await this.#actions.set(filter, true);
     this.#filter = filter;
   }
 
-  /** A new session knows nothing of what was in effect in the one before. */
+  /** A new session knows nothing of what was in effect in the previous one. */
   renew(): void {
     if (!this.delivery) return;
     this.#actions.set(this.#filter, false).then(
       (delivery) => (this.delivery = delivery),
       (error: unknown) => {
-        // The next session is asked again where this one has ended meanwhile.
+        // It is repeated in the next session if this one has ended in the meantime.
         if (error instanceof ConnectionError) return;
         this.#watched = false;
         this.#fail(error);
@@ -243,7 +243,7 @@ class Entry implements Subscription {
     return this.#ended;
   }
 
-  /** Calls the callback, and `settled` when what it returned has settled. */
+  /** Calls the callback, and `settled` when its result has settled. */
   deliver(payload: unknown, info: PublicationInfo, settled: () => void): void {
     try {
       const result = this.#callback(payload, info) as PromiseLike<unknown> | null | undefined;
@@ -262,7 +262,7 @@ class Entry implements Subscription {
   }
 }
 
-/** Whether anything in a filter is undefined; beyond so many levels no server looks. */
+/** Whether anything in a filter is undefined, up to the depth that servers accept. */
 function lacks(value: unknown, levels = 24): boolean {
   return value === undefined || (levels > 0 && Object(value) === value && Object.values(value as object).some((one) => lacks(one, levels - 1)));
 }

@@ -11,27 +11,35 @@ The application's `options` are lists of arguments. Besides the usual variables 
               is run once that succeeds and writes nothing: before, an engine has no output yet
     address   optional; writes "host:port" as soon as the session has them
     waits     optional; writes what the session waits for, on one line; nothing once it runs
+    answers   optional; succeeds as long as the engine can be asked. Where it fails, a `poll` that failed says nothing
+              of the session, and a `stop` that failed is run again
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from wslink.errors import StartFailed, UsageError
 from wslink.launcher.log import tail
+from wslink.launcher.session import public_name
 from wslink.launcher.spawners.base import COMMAND, HANDLE, LaunchSpec, Spawner
 from wslink.launcher.spawners.engine import appending, environment_of, popen, run
 from wslink.launcher.spawners.tree import end_all
 
-NEEDED, OPTIONAL = ("start", "poll", "stop"), ("log", "address", "waits")
+logger: logging.Logger = logging.getLogger("wslink.launcher")
+
+NEEDED, OPTIONAL = ("start", "poll", "stop"), ("log", "address", "waits", "answers")
 
 INTERVAL = 0.5
 """Seconds between two questions to the engine."""
 FAILURES = 3
-"""Polls that have to fail one after the other: an engine that is restarted does not end its sessions."""
+"""Polls that have to fail one after the other before a session is taken to have ended."""
+PATIENCE = 60.0
+"""Seconds in which an engine that cannot be asked has to come back for a session that is to be stopped."""
 
 
 class CommandSpawner(Spawner):
@@ -63,7 +71,7 @@ class CommandSpawner(Spawner):
     async def start(self) -> None:
         try:
             code, output = await self._run("start")
-        except (OSError, asyncio.TimeoutError) as error:
+        except (OSError, ValueError, asyncio.TimeoutError) as error:
             raise StartFailed("The process did not properly start: its engine cannot be run.") from error
         if code != 0:
             log = tail(self.spec.log)
@@ -83,8 +91,9 @@ class CommandSpawner(Spawner):
     async def stop(self) -> None:
         if self._watcher is not None:
             self._watcher.cancel()
-        with contextlib.suppress(OSError, asyncio.TimeoutError):
-            await self._run("stop")
+            await asyncio.wait([self._watcher])  # the event loop must not end before
+        if not await self._stopped():
+            logger.error("session %s may run on: its engine cannot be asked", public_name(self.spec.id))
         # What runs on this machine for it: the follower of its log, and a start that was cut off.
         await end_all(self.spec.id, None, self.spec.grace)
         if self._follower is not None:
@@ -98,13 +107,12 @@ class CommandSpawner(Spawner):
             return False
         self._handle = state["handle"]
         self._found = (state["address"][0], state["address"][1])
-        try:
-            code, _ = await self._run("poll")
-        except (OSError, asyncio.TimeoutError):
-            code = 0  # the engine cannot be asked now; the watcher will find out
-        if code == 0:
+        ended = (
+            await self._ended() and await self._ended()
+        )  # it may have come back between a poll and what it says then
+        if not ended:  # or the engine cannot be asked now; the watcher will find out
             await self._begin()
-        return code == 0
+        return not ended
 
     def address(self) -> tuple[str, int]:
         return self._found
@@ -127,14 +135,44 @@ class CommandSpawner(Spawner):
     async def _watch(self) -> None:
         while self._failures < FAILURES:
             await asyncio.sleep(INTERVAL)
+            self._failures = self._failures + 1 if await self._ended() else 0
             with contextlib.suppress(OSError, asyncio.TimeoutError):
-                code, _ = await self._run("poll")
-                self._failures = self._failures + 1 if code else 0
                 unknown, waits = await self._run("waits")
                 self._waits = waits.strip()
                 if not self._waits and not unknown:
                     await self._follow()
                 self._find((await self._run("address"))[1].strip())
+
+    async def _ended(self) -> bool:
+        """Whether the engine says that the session has ended."""
+        with contextlib.suppress(OSError, asyncio.TimeoutError):
+            return bool((await self._run("poll"))[0]) and await self._answers()
+        return False
+
+    async def _stopped(self) -> bool:
+        """Run `stop`, again and again for `PATIENCE` while the engine cannot be asked; whether it could be."""
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        answered = "answers" not in self.spec.options
+        while True:
+            with contextlib.suppress(OSError, asyncio.TimeoutError):
+                if (await self._run("stop"))[0] == 0:
+                    return True
+            if answered:  # before that: it failed for another reason, such as that nothing is there
+                return True
+            answered = await self._answers()
+            if not answered:
+                if asyncio.get_running_loop().time() > deadline:
+                    return False
+                await asyncio.sleep(INTERVAL)
+
+    async def _answers(self) -> bool:
+        """Whether the engine can be asked, as far as is known."""
+        try:
+            return (await self._run("answers"))[0] == 0
+        except asyncio.TimeoutError:
+            return False
+        except OSError:  # there is no such program, or no room to note what it says: that is not the engine's fault
+            return True
 
     def _find(self, text: str) -> None:
         host, _, port = text.rpartition(":")

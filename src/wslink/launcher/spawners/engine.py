@@ -13,6 +13,8 @@ from wslink.launcher.spawners.tree import MARK
 
 TIMEOUT = 30.0
 """Seconds that one command may take."""
+KILLED = 1.0
+"""Seconds in which one that was killed has gone, unless the system holds it up."""
 
 
 async def run(
@@ -39,8 +41,7 @@ async def run(
     try:
         output, _ = await asyncio.wait_for(process.communicate(given), TIMEOUT)
     except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+        await _kill(process)
         raise
     return process.returncode or 0, output.decode(errors="replace")
 
@@ -53,9 +54,39 @@ async def popen(
     given: int = asyncio.subprocess.DEVNULL,
 ) -> asyncio.subprocess.Process:
     """Start a command in a Unix session of its own. Raises OSError."""
-    return await asyncio.create_subprocess_exec(
-        *arguments, stdin=given, stdout=output, stderr=errors, env=environment, start_new_session=True
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *arguments, stdin=given, stdout=output, stderr=errors, env=environment, start_new_session=True
+        )
     )
+    _starting.add(starting)
+    starting.add_done_callback(_starting.discard)
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait([starting])
+        if not starting.cancelled() and starting.exception() is None:
+            await _kill(starting.result())
+        raise
+
+
+_starting: set[asyncio.Future[asyncio.subprocess.Process]] = set()
+"""Commands that are being started. asyncio's start of a process that is cancelled within it waits for ever."""
+
+
+async def settled() -> None:
+    """Return once no command is being started. Before an event loop ends, which cancels all that runs."""
+    loop = asyncio.get_running_loop()
+    while starting := [one for one in _starting if one.get_loop() is loop]:
+        await asyncio.wait(starting)
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kill a command, and wait a moment for its end: its transport is closed then."""
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(process.wait(), KILLED)
 
 
 def environment_of(spec: LaunchSpec) -> dict[str, str]:
