@@ -11,10 +11,10 @@ export interface Page {
 /**
  * The server's WebSocket: `../ws` of where it serves this client, which holds behind proxies too, or `/ws` of the page's origin.
  *
- * @param moduleUrl - where this module was loaded from.
+ * @param moduleUrl - where this module was loaded from; undefined in what bundlers make for script tags and CommonJS.
  * @throws UsageError outside a page.
  */
-export function defaultUrl(moduleUrl: string, page: Page): string {
+export function defaultUrl(moduleUrl: string | undefined = "", page: Page): string {
   if (withoutQuery(moduleUrl).endsWith("/wslink/client.js")) return socketUrl("../ws", moduleUrl);
   if (!page.location) throw new UsageError("connect() needs a URL outside a page");
   return socketUrl("/ws", baseOf(page));

@@ -27,6 +27,11 @@ describe("the default URL", () => {
     expect(defaultUrl(moduleUrl, page("http://page.example:81/some/page?x=1#y"))).toBe(url);
   });
 
+  test("is that of the page where a bundler left no import.meta", () => {
+    expect(defaultUrl(undefined, page("http://page.example:81/some/page"))).toBe("ws://page.example:81/ws");
+    expect(() => defaultUrl(undefined, {})).toThrow(UsageError);
+  });
+
   test("does not exist outside a page", () => {
     expect(() => defaultUrl("file:///app/index.js", {})).toThrow(UsageError);
   });
