@@ -7,7 +7,17 @@ from typing import Any
 import msgpack
 
 from tests.hostile import wire
-from tests.hostile.registry import ARRIVING_BYTES, FRAMES, HELLO_BYTES, MIB, OUTBOX, PROCESS_BYTES, Payload, attack
+from tests.hostile.registry import (
+    ARRIVING_BYTES,
+    FRAMES,
+    HELLO_BYTES,
+    MIB,
+    OUTBOX,
+    PROCESS_BYTES,
+    WAITING,
+    Payload,
+    attack,
+)  # fmt: skip
 from tests.hostile.sockets import WebSocket
 from tests.hostile.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT
 
@@ -224,6 +234,14 @@ def _matching_filters(socket: WebSocket, number: int) -> bytes:
         _message(socket, wire.subscribe(n, "test.topic", conditions))
         for n in range(number * 128 + 1, number * 128 + 129)
     )
+
+
+@attack(
+    "filters that match on a common tag, of many clients",
+    secret=True, reads=True, connections=20, kinds=WAITING, alike=True, long=True,
+)  # fmt: skip
+def _matching_filters_of_many(socket: WebSocket, number: int) -> bytes:
+    return _matching_filters(socket, number)
 
 
 @attack("filters of many values", secret=True, reads=True)

@@ -89,6 +89,14 @@ def _unacknowledged(socket: WebSocket, _: int) -> bytes:
     return many(socket, 500, lambda n: wire.message(wire.call("test.big", 64 * 1024)))
 
 
+@attack(
+    "results that are read and never acknowledged, of many clients",
+    secret=True, reads=True, features=FLOWS, connections=10, kinds=WAITING, alike=True, growth=PROCESS_BYTES + OUTBOX,
+)  # fmt: skip
+def _unacknowledged_by_many(socket: WebSocket, number: int) -> bytes:
+    return _unacknowledged(socket, number)
+
+
 @attack("publications that are never settled", secret=True, reads=True, features=FLOWS, kinds=MESSAGES, alike=True)
 def _unsettled(socket: WebSocket, number: int) -> bytes:
     begin = socket.frame(BINARY, wire.message(wire.subscribe(1, "test.topic", {}))) if number == 0 else b""

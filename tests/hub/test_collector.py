@@ -16,7 +16,7 @@ from tests.hostile.sockets import Target, WebSocket
 from tests.hostile.wire import BINARY, CLOSE
 from wslink import App, Limits
 
-SUBSCRIPTIONS, CONNECTIONS = 500, 10
+SUBSCRIPTIONS, CONNECTIONS = 200, 10
 FEATURES = ["subscribe", "flow", "cancel", "progress", "stream", "handle", "resume", "arrays"]
 
 

@@ -194,6 +194,6 @@ def test_what_waits_behind_the_largest_message_that_is_being_sent() -> None:
     assert behind(queue) == queue.waiting
     for _ in range(2):
         queue.next(50_012)
-    assert behind(queue) == queue.waiting - 450_000
+    assert behind(queue) == queue.waiting - 400_000  # of the other, what was taken counts, too
     drain(queue)
     assert behind(queue) == 0

@@ -7,8 +7,9 @@ LEAST_SHARE = 256 * 1024
 
 
 def share(held: int, holders: int, each: int, total: int, least: int = LEAST_SHARE) -> int:
-    """Bytes that a client may have of something: `each`; while all together have more than `total`, that divided by
-    the clients that have any.
+    """Bytes that a client may have of something: `each`; while all together have more than `total`, that, less four
+    times what they have more, divided by the clients that have any. So those that come later add little, however many
+    they are.
 
     Args:
         held: bytes that all have.
@@ -17,6 +18,7 @@ def share(held: int, holders: int, each: int, total: int, least: int = LEAST_SHA
         total: what all may have before each has its share.
         least: what a client may have, whatever others have.
     """
-    if held <= total:
+    more = held - total
+    if more <= 0:
         return each
-    return min(each, max(total // max(holders, 1), least))
+    return min(each, max((total - 4 * more) // max(holders, 1), least))

@@ -63,7 +63,8 @@ class Pace:
         waiting = queue.waiting - queue.gated
         if waiting:
             most = self._backlog.share
-            if waiting > most and behind(queue) > most:
+            crowded = most < self._limits.max_outbox
+            if (waiting > most or crowded) and behind(queue) > most:
                 return True
         return self._full()
 

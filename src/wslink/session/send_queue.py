@@ -377,9 +377,11 @@ class SendQueue(Repeats):
 
 
 def behind(queue: SendQueue) -> int:
-    """Bytes that wait behind the largest message that is being sent, except those that wait for a gate."""
+    """Bytes that wait behind the largest message that is being sent, except those that wait for a gate. A message that
+    is being sent counts as a whole: it is kept until its last chunk has been taken."""
     heads = (stream.entries[0].cutter for streams in queue._lanes or () for stream in streams)
-    return queue.waiting - queue.gated - max((cutter.left for cutter in heads if cutter is not None), default=0)
+    begun = [(cutter.offset, cutter.left) for cutter in heads if cutter is not None]
+    return queue.waiting - queue.gated + sum(offset for offset, _ in begun) - max(map(sum, begun), default=0)
 
 
 def waiting(queue: SendQueue) -> list[tuple[int, Entry]]:

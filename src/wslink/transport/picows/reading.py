@@ -43,7 +43,8 @@ class Listener(Protocol):
 class Reader(asyncio.BufferedProtocol):
     """Stands in front of picows, and follows the frames by their heads. One of more than `PIECE` bytes becomes several:
     a chunk of a message (G2-2) smaller chunks of it, all else fragments (RFC 6455, 5.4). What is read goes to where
-    picows looks for it, so that nothing is copied.
+    picows looks for it, so that nothing is copied. It costs a small call that comes alone 3 to 5 %, and those that come
+    together next to nothing: where a large frame begins cannot be known without following the small ones before it.
 
     Args:
         inner: picows's protocol.
