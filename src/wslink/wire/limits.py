@@ -92,7 +92,7 @@ class Limits:
     """LIM-18: time for which a session whose connection was lost is kept (RES-6)."""
     max_resume: int = 64 * MIB
     """LIM-18: bytes of a session, sent and not acknowledged or waiting, above which it cannot be resumed (RES-4)."""
-    max_server_resume: int = 128 * MIB
+    max_server_resume: int = 512 * MIB
     """LIM-18: bytes of all sessions, sent and not acknowledged or waiting, above which those that have more than their
     share cannot be resumed (RES-4)."""
     max_begun: int = 64 * MIB
