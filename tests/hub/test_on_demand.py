@@ -165,6 +165,22 @@ async def test_another_filter_is_rendered_for_and_nothing_of_the_one_before_foll
     assert await frame(peer) == {"row": 2}
 
 
+async def test_a_filter_is_the_same_object_until_it_is_replaced(app: App, serve: Serve, peers: Open) -> None:
+    frames = app.topic("view.frame", delivery="latest")
+
+    @frames.on_demand
+    def render(viewer: Viewer) -> dict[str, Any]:
+        moved = viewer.memory.get("filter") is not viewer.filter
+        viewer.memory["filter"] = viewer.filter
+        return {"moved": moved, "row": viewer.filter["row"]}
+
+    peer = await viewer_of(app, serve, peers, filter={"row": 1})
+    assert [(await frame(peer, number))["moved"] for number in (1, 2)] == [True, False]
+    assert frames.subscriptions[0].filter is frames.subscriptions[0].filter
+    await peer.subscribe(1, "view.frame", {"row": 2})
+    assert await frame(peer, 3) == {"moved": True, "row": 2}
+
+
 async def test_any_thread_may_say_that_something_changed(app: App, serve: Serve, peers: Open) -> None:
     frames = app.topic("view.frame", delivery="latest")
     threads: set[int] = set()

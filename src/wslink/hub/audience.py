@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Generic, Protocol, TypeVar
 
 from wslink.hub.filter_index import FilterIndex
-from wslink.hub.filters import Tag, Tags, check_tags
+from wslink.hub.filters import Definition, Tag, Tags, check_tags
 from wslink.hub.recipients import Recipients, ids_of
 from wslink.session.view import SessionView
 
@@ -22,9 +22,7 @@ class Member(Hashable, Protocol):
     client_id: str
     active: bool
     session: SessionView
-
-    @property
-    def filter(self) -> dict[str, Any]: ...
+    definition: Definition
 
     def matches(self, tags: Tags) -> bool: ...
 
@@ -147,7 +145,7 @@ class Audience(Generic[MemberT]):
             self._discard(replaces)
         self._active[subscription] = None
         self._of.setdefault(subscription.client_id, {})[subscription] = None
-        self._index.add(subscription, subscription.filter)
+        self._index.add(subscription, subscription.definition.unpack())
         self._forget_snapshot()
 
     def remove(self, subscription: MemberT) -> None:

@@ -259,11 +259,11 @@ class OnDemand:
 
     def _render(self, subscription: Seen, viewer: Viewer) -> _Rendering:
         """Call the function, or reuse what it returned for another viewer."""
-        key = _frozen(subscription.filter), viewer.quality, viewer.still
-        if self._share and (found := self._shared.get(key)) is not None:
-            return found
         rendering = _Rendering(viewer)
         if self._share:
+            key = _frozen(subscription.filter), viewer.quality, viewer.still
+            if (found := self._shared.get(key)) is not None:
+                return found
             viewer.memory = {}
             self._shared[key] = rendering
         try:

@@ -151,9 +151,8 @@ class Placement:
         if application is None:
             self.work.handle(handler, subscription)
         else:
-            application.handle_for(
-                subscription.session, 1 + (filter_size(subscription.filter) >> 10), handler, subscription
-            )
+            weight = 1 + (filter_size(subscription.definition.unpack()) >> 10)
+            application.handle_for(subscription.session, weight, handler, subscription)
 
     def unannounced(self, session: SessionView) -> int:
         application = self.application

@@ -54,13 +54,18 @@ class Subscription:
         self.implied: bool = implied
         self.flow: SubscriptionFlow | None = None
         """None for a client that acknowledges nothing."""
-        self._definition = definition
+        self.definition: Definition = definition
+        """What defines the filter, for the hub."""
+        self._filter: dict[str, Any] | None = None  # once the application has asked: most are never looked at
         self._matches = matches if definition else None
 
     @property
     def filter(self) -> dict[str, Any]:
-        """The client's filter, as authorization has restricted it; {} for everything. A new map each time."""
-        return self._definition.unpack()
+        """The client's filter, as authorization has restricted it; {} for everything. It is the same object each time:
+        another filter makes another subscription."""
+        if self._filter is None:
+            self._filter = self.definition.unpack()
+        return self._filter
 
     def matches(self, tags: Tags) -> bool:
         """Whether the filter matches a publication with `tags`."""

@@ -16,6 +16,9 @@ class Seen(Member, Protocol):
     flow: SubscriptionFlow | None
 
     @property
+    def filter(self) -> dict[str, Any]: ...
+
+    @property
     def quality(self) -> float: ...
 
     @property

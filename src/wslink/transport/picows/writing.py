@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections import deque
 from collections.abc import Callable
 
@@ -31,8 +30,8 @@ class Writing(WSListener):
     connection is not writable and frames stay in the session's queue, where newer ones may replace them."""
 
     __slots__ = (
-        "_descriptor", "_ending", "_held", "_lifted", "_paused", "_pong", "_session", "_slices", "_transport",
-        "_unsent", "_unwatch", "_watchable", "_ws", "writable",
+        "_descriptor", "_ending", "_held", "_lifted", "_paused", "_pong", "_resumption", "_session", "_slices",
+        "_transport", "_unsent", "_unwatch", "_ws", "writable",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -43,7 +42,7 @@ class Writing(WSListener):
         self._unsent = 0
         self._paused = False
         self._unwatch: Callable[[], object] | None = None  # while the event loop tells when the kernel takes more
-        self._watchable = tcp.TELLS  # else nothing but the transport's buffer tells what the peer takes
+        self._resumption: asyncio.Handle | None = None  # after the transport has written its data
         self._pong: bytes | None = None  # the answer to the newest ping, where it has to wait
         self._slices: list[Buffer] = []  # of frames that have begun to be sent, and control frames after them
         self._held: deque[Frame | bytes] | None = None  # what waits for a frame that is being compressed
@@ -53,20 +52,20 @@ class Writing(WSListener):
 
     def pause_writing(self) -> None:
         """The transport has data waiting, and has replaced our watcher."""
+        if self._resumption is not None:
+            self._resumption.cancel()
         self._unwatch = None
         self._paused = True
         self.writable = False
 
     def resume_writing(self) -> None:
-        """The transport has written its data. It removes the watcher after this has returned."""
-        if self._transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            # The peer has reset the connection. asyncio ends one twice in which a write fails while it resumes writing.
-            self._slices.clear()
-            asyncio.get_running_loop().call_soon(self._transport.abort)
-            return
-        self._watchable = False
-        self._resume()
-        self._watchable = tcp.TELLS
+        """The transport has written its data. We continue in the next turn of the event loop: asyncio ends a connection
+        twice that is closed, or in which a write fails, before this has returned."""
+        self._resumption = asyncio.get_running_loop().call_soon(self._resume_open)
+
+    def _resume_open(self) -> None:
+        if not self._transport.is_closing():
+            self._resume()
 
     def _resume(self) -> None:
         self._paused = False
@@ -106,8 +105,7 @@ class Writing(WSListener):
                 pong, self._pong = self._pong, None
                 self._transport.write(frame_head(WSMsgType.PONG, len(pong)) + pong)
             if self._ending and self._held is None:
-                # In the next turn: asyncio ends a connection twice that is closed while it resumes writing.
-                asyncio.get_running_loop().call_soon(self._ws.disconnect)
+                self._ws.disconnect()
         self.writable = not (slices or self._paused or self._held is not None)
 
     def _write_through(self) -> bool:
@@ -149,7 +147,7 @@ class Writing(WSListener):
 
     def _watch(self) -> bool:
         """Let the event loop watch for room in the kernel; False if that is left to the transport."""
-        if self._unwatch is None and self._watchable and self._descriptor is not None:
+        if self._unwatch is None and tcp.TELLS and self._descriptor is not None:
             self._unwatch = watch_room(asyncio.get_running_loop(), self._descriptor, self._has_room)
         self._paused = self._unwatch is not None
         return self._paused
@@ -161,8 +159,7 @@ class Writing(WSListener):
 
     def _has_room(self) -> None:
         """The kernel accepts more."""
-        if not self._transport.is_closing():
-            self._resume()
+        self._resume_open()
         if not self._slices or self._transport.is_closing():
             self._stop_watching()
 
