@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import Open, Serve
 from tests.session.test_delivery import HELLO, MIB, read_on, stop_reading
+from tests.waiting import until
 from wslink import App, Limits
 
 
@@ -36,3 +37,24 @@ async def test_where_much_waits_for_all_clients_each_has_its_share(engine: str, 
     for peer, id_ in asked:
         assert len((await peer.answer(id_))["result"]) == MIB
     assert made == 120
+
+
+async def test_a_large_result_for_one_client_slows_down_no_other(serve: Serve, peers: Open) -> None:
+    app = App(secret="secret")
+    asked: list[str] = []
+
+    @app.method("test.bytes")
+    def some(name: str, size: int) -> bytes:
+        asked.append(name)
+        return bytes(size)
+
+    url = await serve(app)
+    slow, other = await peers(url, hello=HELLO), await peers(url, hello=HELLO)
+    for peer in (slow, other):
+        stop_reading(peer)
+    await slow.start("test.bytes", "scene", 60 * MIB)
+    for name in ("first", "second", "third", "small"):
+        await other.start("test.bytes", name, 10 if name == "small" else MIB)
+    await until(lambda: asked == ["scene", "first", "second", "third", "small"], 5)
+    for peer in (slow, other):
+        read_on(peer)

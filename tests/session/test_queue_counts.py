@@ -15,17 +15,9 @@ from wslink.wire.chunks import HEADER_LENGTH, frames_of
 from wslink.wire.frames import Message
 
 
-class Publishers:
-    any = False
-
-    def holds_up(self, publisher: Any) -> bool:
-        return False
-
-
 class Ledger:
     kept = keepers = queues = 0
     share = kept_share = 10**7
-    publishers = Publishers()
 
     def __init__(self) -> None:
         self.messages: list[Message] = []

@@ -9,8 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from time import monotonic
 
-from wslink.hub.publishers import Publishers
-from wslink.hub.shares import share
+from wslink.hub.shares import LEAST_SHARE, share
 from wslink.session.send_queue import OVERHEAD, Holder
 from wslink.wire.frames import Message
 from wslink.wire.limits import Limits
@@ -19,6 +18,9 @@ LARGE = 64 * 1024
 """The size from which buffers are counted once if messages share them, even if their envelopes differ."""
 COUNTED_EACH = 1024
 """Messages of fewer bytes count in every queue in which they wait: tracking them would cost as much as they do."""
+FAIR_SHARE = 4 * 1024 * 1024
+"""Bytes that may wait for a client, whatever waits for the others, if an equal share is not less: one large result for
+a client on a slow connection does not slow down the others (TURN-2)."""
 LEAST_KEPT = 2 * 1024 * 1024
 """Bytes that may be kept for a client's return, whatever is kept for others (RES-4): twice what it may receive before
 it acknowledges (RES-5)."""
@@ -41,7 +43,7 @@ class Backlog:
 
     Attributes:
         bytes: the waiting bytes.
-        kept, keepers, queues, publishers: see session.send_queue.QueueLedger.
+        kept, keepers, queues: see session.send_queue.QueueLedger.
     """
 
     def __init__(self, limits: Callable[[], Limits], shed: Callable[[], None]) -> None:
@@ -59,7 +61,6 @@ class Backlog:
         self._shedding = self._relieving = False
         self._begun = 0
         self._holders: dict[Holder, None] = {}
-        self.publishers: Publishers = Publishers(self, limits)
 
     @property
     def over(self) -> bool:
@@ -69,7 +70,8 @@ class Backlog:
     @property
     def share(self) -> int:
         limits = self._limits()
-        return share(self.bytes, self.queues, limits.max_outbox, limits.max_server_outbox)
+        least = max(min(limits.max_server_outbox // max(self.queues, 1), FAIR_SHARE), LEAST_SHARE)
+        return share(self.bytes, self.queues, limits.max_outbox, limits.max_server_outbox, least)
 
     @property
     def kept_share(self) -> int:
@@ -106,8 +108,6 @@ class Backlog:
                 else:
                     del self._waiting[key]
                     self.bytes -= size
-        if self.publishers.any:
-            self.publishers.look()
 
     def forget(self, messages: Iterator[Message]) -> None:
         self._forgotten.append(messages)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from wslink.hub.audience import Registry
-from wslink.hub.backlog import Backlog
 from wslink.hub.cluster import ClusterLink
 from wslink.session.observers import Observers
 from wslink.session.view import SessionView
@@ -19,13 +18,6 @@ class Publisher(Registry, Protocol):
 
     @property
     def observers(self) -> Observers: ...
-
-    @property
-    def sessions(self) -> Mapping[str, SessionView]:
-        """Those of clients that have authenticated, by the client's id."""
-
-    @property
-    def backlog(self) -> Backlog: ...
 
     def announce(self, handler: Callable[[Any], Any], subscription: Any, /) -> None:
         """Run a handler of the application, sync or async, with a subscription."""

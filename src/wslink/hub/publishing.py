@@ -240,8 +240,6 @@ class Publishing(Audience[MemberT]):
         if subscriptions is not self._snapshot:
             targets = self._remaining(targets)
         id_, names = f"publish:{self.name}:{next(self._numbers)}", (self.name,)
-        backlog = self._publisher.backlog
-        before = backlog.bytes
         for (encoder, ids), sessions in targets.items():
             message = encoder.publication(id_, packed[encoder], ids, self._publisher.max_frame)
             for notify in self._publisher.observers.published:
@@ -255,5 +253,3 @@ class Publishing(Audience[MemberT]):
                     session.send(message, slot, (self.name, call.id), self.lane)
                 else:
                     session.send(message, slot, names, self.lane)
-        if call is not None and backlog.bytes > before and (caller := self._publisher.sessions.get(call.client_id)):
-            backlog.publishers.add(caller, backlog.bytes - before)

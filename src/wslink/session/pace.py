@@ -54,12 +54,9 @@ class Pace:
 
     def is_behind(self) -> bool:
         """Whether no more calls are accepted from the client, because much is waiting for it behind the message that is
-        being sent, because it has many calls running, or because it has published much that others do not take
-        (TURN-2). Publications that wait until the page has handled more do not count: the page may be waiting for a
-        call."""
-        queue, publishers = self._queue, self._backlog.publishers
-        if publishers.any and publishers.holds_up(self._session):
-            return True
+        being sent, or because it has many calls running (TURN-2). Publications that wait until the page has handled
+        more do not count: the page may be waiting for a call."""
+        queue = self._queue
         waiting = queue.waiting - queue.gated
         if waiting:
             most = self._backlog.share

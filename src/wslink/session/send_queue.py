@@ -64,31 +64,14 @@ class Ledger(Protocol):
         """`holder` no longer keeps any."""
 
 
-class HeldUp(Protocol):
-    """Clients whose calls publish faster than others take it.
-
-    Attributes:
-        any: whether there are such.
-    """
-
-    any: bool
-
-    def holds_up(self, publisher: Any) -> bool:
-        """Whether nothing further is taken from the client of a session (TURN-2)."""
-
-
 class QueueLedger(Ledger, Protocol):
     """A ledger that divides the allowed backlog among queues.
 
     Attributes:
         queues: the number of queues that are not empty.
-        publishers: see HeldUp.
     """
 
     queues: int
-
-    @property
-    def publishers(self) -> HeldUp: ...
 
     @property
     def share(self) -> int:

@@ -55,12 +55,6 @@ class SessionView(Protocol):
     def has_room(self) -> bool:
         """Whether no more than `max_outbox` bytes are waiting, or the session is closed."""
 
-    def full(self) -> None:
-        """Take no further calls from its client for a while."""
-
-    def room(self) -> None:
-        """There may be room for its calls again."""
-
     async def room_again(self) -> None:
         """Wait until `has_room` may be true."""
 
