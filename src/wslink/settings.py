@@ -165,7 +165,7 @@ def parse(name: str, text: str, kind: type) -> Any:
         number = float(text)
         if kind is float or number.is_integer():
             return kind(number)
-    except (ValueError, OverflowError):
+    except ValueError:
         pass
     raise UsageError(f"{name} is {text!r}: a {'whole ' if kind is int else ''}number is needed")
 

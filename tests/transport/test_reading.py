@@ -268,6 +268,16 @@ async def test_a_frame_over_the_limit_is_refused_by_its_head(serve: Serve, socke
     assert code == 1009
 
 
+@pytest.mark.parametrize("first", [0x83, 0x89, 0x8B])
+async def test_a_large_frame_of_a_wrong_kind_is_refused_by_its_first_bytes(
+    serve: Serve, sockets: Connect, first: int, app: App
+) -> None:
+    socket = await sockets(await serve(app, engine="picows"))
+    socket.writer.write(frame(first, bytes(PIECE + 1))[:10])
+    code, _ = await socket.receive_close()
+    assert code == 1002
+
+
 # The reader itself, byte by byte ----------------------------------------------------
 
 

@@ -10,12 +10,20 @@ import numpy
 import pytest
 
 from wslink.errors import NotSerializable
+from wslink.wire import unsendable
 from wslink.wire.v1_json import V1Encoder
 from wslink.wire.v2_msgpack import V2Encoder
 
 
 class Foreign:
     pass
+
+
+class Raising:
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    __repr__ = __str__
 
 
 @dataclass
@@ -57,3 +65,20 @@ def test_of_a_value_that_holds_itself_no_more_is_looked_at_than_may_be() -> None
     endless.insert(0, endless)
     with pytest.raises(NotSerializable):
         V2Encoder().pack(endless)
+
+
+@pytest.mark.parametrize("encoder", [V1Encoder(), V2Encoder()], ids=["1", "2"])
+def test_a_place_is_looked_for_only_among_so_many_values(
+    encoder: V1Encoder | V2Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unsendable, "MAX_LOOKED_AT", 100)
+    with pytest.raises(NotSerializable, match=r"Foreign at \[99\] cannot"):
+        encoder.pack([*range(99), Foreign()])
+    with pytest.raises(NotSerializable, match="Foreign cannot"):
+        encoder.pack([*range(100), Foreign()])
+
+
+@pytest.mark.parametrize("encoder", [V1Encoder(), V2Encoder()], ids=["1", "2"])
+def test_a_key_that_raises_leaves_out_the_place_alone(encoder: V1Encoder | V2Encoder) -> None:
+    with pytest.raises(NotSerializable, match="Foreign cannot be sent"):
+        encoder.pack({"a": {"b": Foreign()}, Raising(): 1})

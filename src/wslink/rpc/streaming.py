@@ -231,8 +231,7 @@ class _Steps:
         self._lock = threading.RLock()
         self._running = self._stopped = self._done = False
         self._made = 0
-        self._error: BaseException | None = None  # of the generator
-        self._unsendable: NotSerializable | None = None
+        self._error: BaseException | None = None  # of the generator, or of an item that cannot be sent
 
     async def drive(self, executor: Executor) -> None:
         """Send all items. Raises what the generator raises, and what `feed` raises."""
@@ -242,8 +241,6 @@ class _Steps:
                 if not self._outlet.room:
                     await self._outlet.wait()
                 await executor(functools.partial(context.run, self._run, self._outlet.room))
-                if self._unsendable is not None:
-                    raise self._unsendable
                 if self._error is not None:
                     raise self._error
         finally:
@@ -260,7 +257,7 @@ class _Steps:
                 return
             self._running = True
         try:
-            while room and not self._call.cancelled and self._unsendable is None and self._is_near():
+            while room and not self._call.cancelled and self._is_near():
                 value = next(self._generator, _DONE)
                 if value is _DONE:
                     self._done = True
@@ -270,8 +267,8 @@ class _Steps:
                 self._made += 1
                 room -= 1
                 self._loop.call_soon_threadsafe(self._deliver, item)
-        except NotSerializable as error:
-            self._unsendable = error
+        except NotSerializable as error:  # of an item: the generator has to be closed yet
+            self._error = error
         except BaseException as error:
             self._done, self._error = True, error
         finally:

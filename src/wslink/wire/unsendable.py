@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from wslink.errors import NotSerializable
+from wslink.errors import RAISED, NotSerializable
 from wslink.wire.value import Value
 
 MAX_LOOKED_AT = 100_000
 """Values of a message that are looked at for the one that cannot be sent."""
+MAX_PLACE = 1024
+"""Characters of a place behind which no other is looked for."""
 
 
 class Unsendable(NotSerializable):
@@ -54,16 +57,23 @@ def _advice(value: Value) -> str:
 
 
 def _place(value: Value, root: Value) -> str:
+    try:
+        looked_at = itertools.islice(_walk(root), MAX_LOOKED_AT)
+        return next((place for place, one in looked_at if one is value), "")
+    except RAISED:  # by a key, or by a mapping of the application's
+        return ""
+
+
+def _walk(root: Value) -> Iterator[tuple[str, Value]]:
+    """The values in `root`, the outer ones first, each with its place."""
     waiting = deque([("", root)])
-    for _ in range(MAX_LOOKED_AT):
-        if not waiting:
-            break
+    while waiting:
         path, one = waiting.popleft()
         for step, inner in _members(one):
-            if inner is value:
-                return f"{path}{step}".removeprefix(".")
-            waiting.append((f"{path}{step}", inner))
-    return ""
+            place = f"{path}{step}"
+            yield place.removeprefix("."), inner
+            if len(place) < MAX_PLACE:
+                waiting.append((place, inner))
 
 
 def _members(value: Value) -> Iterable[tuple[str, Value]]:

@@ -16,7 +16,7 @@ from picows.common import WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from wslink.transport.framing import TOO_BIG, BrokenFrame, FrameGuard
-from wslink.transport.picows.reading import Listener, Reader
+from wslink.transport.picows.reading import InFront, Listener, Reader
 from wslink.wire.frames import Buffer
 
 READ_BUFFER = 2048
@@ -124,7 +124,7 @@ class Gated(Listener, Protocol):
         """The client violated the WebSocket protocol, or a limit."""
 
 
-class Gate(asyncio.Protocol):
+class Gate(InFront, asyncio.Protocol):
     """Checks data before picows sees it, until the client has completed hello and a Reader replaces it. Refuses a large
     frame by its head, for which picows would allocate memory, and limits how much is read at a time.
 
@@ -138,11 +138,11 @@ class Gate(asyncio.Protocol):
         received: the bytes that have arrived.
     """
 
-    __slots__ = ("_broken", "_guard", "_inner", "_listener", "_max_frame", "_transport", "received")
+    __slots__ = ("_broken", "_guard", "_listener", "_max_frame", "_transport", "received")
 
     def __init__(self, inner: Any, listener: Gated, transport: asyncio.Transport, max_frame: int) -> None:
+        super().__init__(inner)
         self.received: int = 0
-        self._inner = inner
         self._listener = listener
         self._transport = transport
         self._max_frame = max_frame
@@ -169,18 +169,6 @@ class Gate(asyncio.Protocol):
         _feed(self._inner, data)
         if listener.admitted and guard.ahead >= 0 and not self._transport.is_closing():
             self._transport.set_protocol(Reader(self._inner, listener, self._max_frame, guard.ahead))
-
-    def eof_received(self) -> bool:
-        return bool(self._inner.eof_received())
-
-    def pause_writing(self) -> None:
-        self._inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._inner.resume_writing()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._inner.connection_lost(error)
 
 
 def begin(transport: asyncio.Transport, key: str, max_frame: int, listener: Gated, headers: dict[str, str]) -> None:

@@ -16,6 +16,7 @@ MAX_READ = 256 * 1024
 among them has to end later, so this is at most `PIECE`."""
 
 _FIN, _MASKED, _WHOLE_BINARY = 0x80, 0x80, 0x82
+_OPCODE, _LAST_OF_DATA = 0x0F, 2
 _MASK_LENGTH = 4
 _LONG_HEAD = 10 + _MASK_LENGTH
 _BEGINNING = _LONG_HEAD + HEADER_LENGTH
@@ -40,7 +41,32 @@ class Listener(Protocol):
         """What comes next begins with `size` bytes that the client has not sent."""
 
 
-class Reader(asyncio.BufferedProtocol):
+class InFront(asyncio.BaseProtocol):
+    """Stands between a transport and picows, and passes on what is not read.
+
+    Args:
+        inner: picows's protocol.
+    """
+
+    __slots__ = ("_inner",)
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def eof_received(self) -> bool:
+        return bool(self._inner.eof_received())
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._inner.connection_lost(error)
+
+
+class Reader(InFront, asyncio.BufferedProtocol):
     """Stands in front of picows, and follows the frames by their heads. One of more than `PIECE` bytes becomes several:
     a chunk of a message (G2-2) smaller chunks of it, all else fragments (RFC 6455, 5.4). What is read goes to where
     picows looks for it, so that nothing is copied. It costs a small call that comes alone 3 to 5 %, and those that come
@@ -53,10 +79,10 @@ class Reader(asyncio.BufferedProtocol):
         ahead: bytes of the frame under way that have not come.
     """
 
-    __slots__ = ("_ahead", "_inner", "_lead", "_left", "_listener", "_max_frame", "_rest", "_room", "_take", "_view")
+    __slots__ = ("_ahead", "_lead", "_left", "_listener", "_max_frame", "_rest", "_room", "_take", "_view")
 
     def __init__(self, inner: Any, listener: Listener, max_frame: int, ahead: int) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._room: Callable[[int], memoryview] = inner.get_buffer
         self._take: Callable[[int], None] = inner.buffer_updated
         self._listener = listener
@@ -91,18 +117,6 @@ class Reader(asyncio.BufferedProtocol):
         self._ahead = at - nbytes
         self._take(nbytes)
 
-    def eof_received(self) -> bool:
-        return bool(self._inner.eof_received())
-
-    def pause_writing(self) -> None:
-        self._inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._inner.resume_writing()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._inner.connection_lost(error)
-
     @property
     def room(self) -> int:
         """Bytes that fit into picows's buffer: others whenever some have come."""
@@ -127,8 +141,10 @@ class Reader(asyncio.BufferedProtocol):
         """Find out where the next frame begins: one does at `at`, and `size` bytes of `view` have come."""
         while size - at > 1:
             length = view[at + 1] - _MASKED
-            if length < 126:
-                at = at + 6 + length if length >= 0 else _REFUSED
+            if length < 0 or (length > 125 and view[at] & _OPCODE > _LAST_OF_DATA):
+                at = _REFUSED
+            elif length < 126:
+                at += 6 + length
             elif length == 126 and size - at >= 4:
                 at += 8 + (view[at + 2] << 8) + view[at + 3]
             elif length == 127 and size - at >= 10:
