@@ -78,7 +78,7 @@ def nginx(directory: Path, blocks: str, *modules: str) -> WebServer:
 def apache(directory: Path, blocks: str) -> WebServer:
     port = free_port()
     path = directory / "apache.conf"
-    names = ("mpm_event", "authz_core", "mime", "dir", "proxy", "proxy_http", "proxy_wstunnel", "rewrite")
+    names = ("mpm_event", "authz_core", "mime", "dir", "proxy", "proxy_http", "proxy_wstunnel", "rewrite", "ssl", "headers")
     modules = "".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so\n" for name in names)
     blocks = blocks.replace("Listen 8080", f"Listen 127.0.0.1:{port}").replace("*:8080", f"*:{port}")
     path.write_text(
@@ -88,6 +88,12 @@ def apache(directory: Path, blocks: str) -> WebServer:
     )
     program = shutil.which("apache2") or "/usr/sbin/apache2"
     return WebServer(program, "-f", str(path), "-D", "FOREGROUND", port=port)
+
+
+def with_tls(certificate: str, key: str) -> str:
+    """Apache's block with TLS, with these files, at the port 8080."""
+    blocks = "Listen 8080\n" + recipe("apache", 1).replace("*:443", "*:8080")
+    return blocks.replace("/etc/ssl/viewers.pem", certificate).replace("/etc/ssl/viewers.key", key)
 
 
 def missing(program: str) -> bool:

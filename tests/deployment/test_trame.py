@@ -152,7 +152,7 @@ async def by_apache(directory: Path) -> AsyncIterator[str]:
 @asynccontextmanager
 async def by_nginx_with_the_map(directory: Path) -> AsyncIterator[str]:
     async with Docker(directory, DOCKERS_URL) as docker:
-        (directory / "sessions.js").write_text(recipe("js").replace("/srv/", f"{directory}/"))
+        (directory / "sessions.js").write_text(recipe("js").replace("/srv/sessions/", f"{directory}/"))
         blocks = recipe("nginx", 1).replace(":9000", f":{docker.port}").replace("viewers", "paraview")
         async with nginx(directory, blocks.replace("/srv/", f"{directory}/"), "http_js") as host:
             yield host

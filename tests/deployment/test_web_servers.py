@@ -13,13 +13,13 @@ import pytest
 
 import wslink
 from tests.deployment.recipes import Workstation
-from tests.deployment.servers import DOCS, WebServer, apache, missing, nginx, recipe, the_document_says
+from tests.deployment.servers import DOCS, WebServer, apache, missing, nginx, recipe, the_document_says, with_tls
 from wslink.ssl_context import generate_ssl_pair
 
 pytestmark = pytest.mark.timeout(60)
 
 
-BLOCKS = {"python": 1, "toml": 3, "bash": 4, "nginx": 4, "js": 1, "apache": 2, "sh": 4, "ini": 1, "dockerfile": 1}
+BLOCKS = {"python": 1, "toml": 3, "bash": 4, "nginx": 4, "js": 1, "apache": 3, "sh": 5, "ini": 1, "dockerfile": 1}
 """The document's blocks, run by tests here, in test_slurm_recipes.py, test_trame.py and test_one_application.py: who
 adds one adds its test.
 Those of `sh` need systemd, a container engine or the files of an installation; test_service.py looks at what they
@@ -99,15 +99,37 @@ class TestApache:
         async with self.server(workstation, recipe("apache")) as host:
             await workstation.works(host)
 
+    async def test_below_a_path(self, tmp_path: Path) -> None:
+        url = the_document_says("ws://USE_HOST/lab/viewers/session/${id}/${token}/ws")
+        line = the_document_says("ProxyPass /lab/ http://127.0.0.1:9000/ upgrade=websocket timeout=3600")
+        async with Workstation(tmp_path, url) as workstation:
+            blocks = recipe("apache").replace(line.replace("/lab/", "/"), line)
+            async with self.server(workstation, blocks) as host:
+                await workstation.works(host, "/lab")
+
+    async def test_with_a_certificate(self, tmp_path: Path) -> None:
+        url = the_document_says("wss://USE_HOST/viewers/session/${id}/${token}/ws")
+        certificate, key = generate_ssl_pair("localhost")
+        async with Workstation(tmp_path, url) as workstation:
+            workstation.scheme, workstation.tls = "https", ssl.create_default_context(cafile=certificate)
+            workstation.tls.check_hostname = False  # it is dialled by address
+            async with self.server(workstation, with_tls(certificate, key)) as host:
+                await workstation.works(host)
+
     async def test_by_a_map(self, tmp_path: Path) -> None:
         # Apache's workers are another user, who has to get to the proxy file.
         for directory in (tmp_path, *tmp_path.parents[:2]):
             directory.chmod(0o755)
-        mapping = tmp_path / "proxy-mapping.txt"  # made beforehand, as the document says: a new one is for the launcher
+        (tmp_path / "sessions").mkdir()
+        mapping = tmp_path / "sessions" / "proxy-mapping.txt"  # made beforehand: a new one is for the launcher alone
         mapping.touch()
         mapping.chmod(0o644)
-        workstation = Workstation(tmp_path, the_document_says("ws://USE_HOST/proxy?sessionId=${id}&path=ws"))
-        async with workstation, self.server(workstation, recipe("apache", 1)) as host:
+        url = the_document_says("ws://USE_HOST/proxy?sessionId=${id}&path=ws")
+        own = the_document_says('proxy_file = "/srv/sessions/proxy-mapping.txt"').replace("/srv", str(tmp_path))
+        workstation = Workstation(tmp_path, url, changes={'proxy_file = "proxy-mapping.txt"': own})
+        async with workstation, self.server(workstation, recipe("apache", 2)) as host:
+            async with workstation.http.get(f"http://{host}/index.html") as response:
+                assert await response.text() == "the page"
             sessions = [await workstation.works(host) for _ in range(2)]
             wrong = f"ws://{host}/proxy?sessionId={sessions[0]['id'][:-1]}x&path=ws"
             with pytest.raises(wslink.ConnectionClosed):

@@ -257,6 +257,27 @@ async def test_the_proxy_file_keeps_its_mode(tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o660
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may give a file to a foreign group")
+@pytest.mark.parametrize(("mode", "kept"), [(0o755, False), (0o2755, True)])
+async def test_a_proxy_file_that_loses_its_group_is_logged(
+    mode: int, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, group = tmp_path / "proxy.txt", os.getgid() + 1
+    path.touch()
+    for one in (tmp_path, path):
+        os.chown(one, -1, group)
+    tmp_path.chmod(mode)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError("not a member")  # as for a launcher that is not root
+
+    monkeypatch.setattr(os, "chown", refuse)
+    async with launching(tmp_path) as running:
+        await running.start("good")
+    assert (path.stat().st_gid == group) == kept
+    assert caplog.text.count("loses its group") == (not kept)
+
+
 async def test_an_end_of_the_launcher_ends_its_sessions(tmp_path: Path) -> None:
     launcher = LauncherProcess(tmp_path / "launcher", apps=APPS)
     client = await launcher.start()

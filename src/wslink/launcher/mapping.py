@@ -15,7 +15,8 @@ logger: logging.Logger = logging.getLogger("wslink.launcher")
 
 class ProxyFile:
     """Maintains a file with a line `id host:port` for each session. Readers see either the old file or the new one. An
-    existing file keeps its mode and group; a new one is readable only by its owner.
+    existing file keeps its mode and, where the launcher's user may set it, its group; a new one is readable only by its
+    owner.
 
     Args:
         path: the file; nothing is written if it is empty.
@@ -76,4 +77,10 @@ def _adopt_owner(old: Path, new: Path) -> None:
         return
     with contextlib.suppress(OSError, AttributeError):
         os.chown(new, -1, status.st_gid)
+    if new.stat().st_gid != status.st_gid:
+        logger.warning(
+            "the proxy file %s loses its group, of which the launcher's user is no member: the web server may not be "
+            "able to read it. Let its directory pass on the group (chgrp and chmod g+s)",
+            old,
+        )
     new.chmod(status.st_mode & 0o777)
