@@ -78,7 +78,8 @@ def nginx(directory: Path, blocks: str, *modules: str) -> WebServer:
 def apache(directory: Path, blocks: str) -> WebServer:
     port = free_port()
     path = directory / "apache.conf"
-    names = ("mpm_event", "authz_core", "mime", "dir", "proxy", "proxy_http", "proxy_wstunnel", "rewrite", "ssl", "headers")
+    names = ["mpm_event", "authz_core", "mime", "dir", "rewrite", "ssl", "headers"]
+    names += ["proxy", "proxy_http", "proxy_wstunnel"]
     modules = "".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so\n" for name in names)
     blocks = blocks.replace("Listen 8080", f"Listen 127.0.0.1:{port}").replace("*:8080", f"*:{port}")
     path.write_text(

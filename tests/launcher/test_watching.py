@@ -77,6 +77,15 @@ async def test_metrics(tmp_path: Path) -> None:
             assert line in text.splitlines()
 
 
+async def test_an_application_that_was_never_started_counts_from_zero(tmp_path: Path) -> None:
+    """increase() in Prometheus, and so an alert on it, does not see a counter that begins with 1."""
+    async with launching(tmp_path) as running:
+        async with running.http.get(f"{running.url}/metrics") as response:
+            lines = (await response.text()).splitlines()
+        assert 'wslink_launcher_start_failures_total{application="failing"} 0.0' in lines
+        assert 'wslink_launcher_starts_total{application="good"} 0.0' in lines
+
+
 async def test_metrics_are_not_for_the_public(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("0123456789abcdef")
     async with launching(tmp_path, admin_token_file=str(tmp_path / "token")) as running:

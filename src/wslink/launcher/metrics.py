@@ -31,6 +31,7 @@ class Metrics:
     def __init__(self, launcher: Launcher) -> None:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+        self._launcher = launcher
         self._registry = registry = CollectorRegistry()
         self._generate: Callable[[CollectorRegistry], bytes] = generate_latest
         sessions = Gauge("wslink_launcher_sessions", "Sessions that hold a port", ["state"], registry=registry)
@@ -57,6 +58,10 @@ class Metrics:
 
     def response(self) -> web.Response:
         """The response with all metrics, in Prometheus's text format."""
+        for application in self._launcher.configuration.apps:
+            # Counted from 0: Prometheus' increase() does not see a counter that begins with 1.
+            for metric in (self._starts, self._failures):
+                metric.labels(application)
         headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
         return web.Response(body=self._generate(self._registry), headers=headers)
 
