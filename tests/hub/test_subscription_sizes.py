@@ -8,6 +8,7 @@ from tests.conftest import Open, Serve
 from wslink import App, Limits
 from wslink.hub.shares import LEAST_SHARE
 from wslink.hub.subscription_sizes import SUBSCRIPTION
+from wslink.websocket import ServerProtocol
 
 HELLO = {"secret": "secret", "features": ["subscribe"]}
 MIB = 1024 * 1024
@@ -62,3 +63,17 @@ async def test_what_clients_that_have_gone_had_counts_no_more(serve: Serve, peer
         await peer.close()
         while topic.subscriptions:
             await peers(url, hello=HELLO)
+
+
+async def test_refused_subscriptions_leave_no_topics_behind(serve: Serve, peers: Open) -> None:
+    """SUB-7: topics that only clients name stay as long as somebody is subscribed to them."""
+    app = App(secret="secret", limits=Limits(max_filter_size=LEAST_SHARE))
+    app.include(ServerProtocol())
+    topics = app._hub.subscriptions.topics
+    peer = await peers(await serve(app), hello=HELLO)
+    assert "result" in await peer.subscribe(1, "test.topic", QUARTER)
+    for number in range(2, 5):
+        assert (await peer.subscribe(number, f"test.topic{number}", QUARTER))["error"]["code"] == -32003
+    assert list(topics) == ["test.topic"]
+    assert "result" in await peer.system("wslink.unsubscribe", {"subscription": 1})
+    assert list(topics) == []
