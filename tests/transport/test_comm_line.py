@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -94,32 +94,54 @@ async def look(notebook: Notebook, name: str, ages: list[tuple[float, float]]) -
         await peer.extension(2, 1, len(ages), 1)
 
 
-async def ages_of(pages: int, size: int, rate: float, delay: float, seconds: float) -> list[list[float]]:
-    """The ages of the frames that each page sees in the last third of some time, sorted."""
+async def frames_of(
+    joins: Sequence[float], size: int, rate: float, delay: float, seconds: float
+) -> list[list[tuple[float, float]]]:
+    """When each page sees a frame, and how old that is. `joins` are the times at which the pages open."""
     app = App()
     topic = app.topic("demo.frame", delivery="latest")
     notebook = Notebook(app, rate, delay)
-    found: list[list[tuple[float, float]]] = [[] for _ in range(pages)]
-    looking = [asyncio.ensure_future(look(notebook, f"v{number}", ages)) for number, ages in enumerate(found)]
+    found: list[list[tuple[float, float]]] = [[] for _ in joins]
     loop = asyncio.get_running_loop()
-    end = loop.time() + seconds
-    while loop.time() < end:
+    begin = loop.time()
+
+    async def join(number: int) -> None:
+        await asyncio.sleep(joins[number])
+        await look(notebook, f"v{number}", found[number])
+
+    looking = [asyncio.ensure_future(join(number)) for number in range(len(joins))]
+    while loop.time() < begin + seconds:
         topic.publish(f"{loop.time():<20.5f}".encode() + bytes(size - 20))
         await asyncio.sleep(0.02)
     for one in looking:
         one.cancel()
     await asyncio.gather(*looking, return_exceptions=True)
-    return [sorted(age for time, age in ages if time > end - seconds / 3) for ages in found]
+    return [[(time - begin, age) for time, age in ages] for ages in found]
+
+
+def simulated(joins: Sequence[float], size: int, seconds: float) -> list[list[tuple[float, float]]]:
+    """Frames on a line of 8 Mbit/s."""
+    loop = VirtualLoop()
+    try:
+        return loop.run_until_complete(frames_of(joins, size, 1e6, 0.01, seconds))
+    finally:
+        loop.close()
 
 
 @pytest.mark.parametrize(("pages", "size", "most"), [(2, 100_000, 0.45), (2, 25_000, 0.2)])
 def test_frames_of_pages_that_share_a_slow_line_are_not_old(pages: int, size: int, most: float) -> None:
     """A frame of 100 kB takes 0.2 s on half of a line of 8 Mbit/s. What waits before it grew for as long as it went."""
-    loop = VirtualLoop()
-    try:
-        found = loop.run_until_complete(ages_of(pages, size, 1e6, 0.01, 75.0))
-    finally:
-        loop.close()
-    for ages in found:
+    for frames in simulated([0] * pages, size, 75.0):
+        ages = sorted(age for time, age in frames if time > 50)
         assert ages[int(len(ages) * 0.95)] < most
         assert len(ages) * size * pages > 0.6 * 25 * 1e6
+
+
+def test_a_page_that_joins_takes_the_line_from_another_for_a_while_only() -> None:
+    """A frame of 200 kB takes 0.4 s on half of a line of 8 Mbit/s."""
+    first, second = simulated([0, 10], 200_000, 60.0)
+    assert max(age for _, age in first) < 1.5
+    for frames in (first, second):
+        ages = sorted(age for time, age in frames if time > 40)
+        assert len(ages) * 200_000 > 0.35 * 20 * 1e6
+        assert ages[len(ages) // 2] < 0.75
