@@ -22,3 +22,6 @@ export interface Transport {
   /** Begins to close; `closed` follows. */
   close(code: number, reason: string): void;
 }
+
+/** How long this side waits for the server to close too, in milliseconds. */
+export const CLOSE_TIMEOUT = 2000;
