@@ -3,8 +3,8 @@ import { functions, isFunction, isText, must, numbers, objects, tagOf } from "..
 import type { WaitOptions } from "../rpc/deadline.js";
 import type { FeatureFactory } from "../session/features/feature.js";
 import type { Handler } from "../session/features/handle.js";
-import type { Transport } from "../transports/transport.js";
-import { type WebSocketConstructor, openWebSocket } from "../transports/websocket.js";
+import type { Transport, WebSocketConstructor } from "../transports/transport.js";
+import { openWebSocket } from "../transports/websocket.js";
 import { withDefaults } from "../wire/limits.js";
 import type { LaunchedSession } from "./launch.js";
 import { Link } from "./link.js";

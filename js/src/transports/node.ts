@@ -1,6 +1,5 @@
 import { UnsupportedError } from "../errors.js";
-import { CLOSE_TIMEOUT } from "./transport.js";
-import type { WebSocketConstructor, WebSocketLike } from "./websocket.js";
+import { CLOSE_TIMEOUT, type WebSocketConstructor, type WebSocketLike } from "./transport.js";
 
 /** The largest frame that is received where this package opens the socket itself, in bytes; browsers have no such limit. */
 const MAX_FRAME = 2 ** 30;

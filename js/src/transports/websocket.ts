@@ -1,29 +1,9 @@
 import { ConnectionError } from "../errors.js";
 import { importWebSocket } from "./node.js";
-import { CLOSE_TIMEOUT, type OwnBytes, type Transport, type TransportEvents } from "./transport.js";
-
-/** What a WebSocket's events may hold. */
-export interface WebSocketEvent {
-  readonly data?: unknown;
-  readonly code?: number;
-  readonly reason?: string;
-  readonly message?: string;
-}
-
-/** The part of the standard WebSocket that this package uses. */
-export interface WebSocketLike {
-  binaryType: string;
-  readonly bufferedAmount?: number;
-  send(data: OwnBytes): void;
-  close(code?: number, reason?: string): void;
-  addEventListener(type: "open" | "message" | "close" | "error", listener: (event: WebSocketEvent) => void): void;
-}
+import { CLOSE_TIMEOUT, type OwnBytes, type Transport, type TransportEvents, type WebSocketConstructor, type WebSocketEvent, type WebSocketLike } from "./transport.js";
 
 /** The most characters of a close's reason: a WebSocket refuses more than 123 bytes. */
 const MAX_REASON = 40;
-
-/** Opens a connection, as the standard WebSocket's constructor does. */
-export type WebSocketConstructor = new (url: string) => WebSocketLike;
 
 /**
  * Opens a WebSocket.
