@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from tests.session.test_send_queue import drain, large, put, small
 from wslink.errors import LimitExceeded
 from wslink.session.entries import Entry
-from wslink.session.send_queue import BULK, BULK_AFTER, NORMAL, OVERHEAD, URGENT, SendQueue, behind, left, waiting
+from wslink.session.send_queue import BULK, BULK_AFTER, NORMAL, OVERHEAD, URGENT, SendQueue, left, waiting
 from wslink.wire.chunks import HEADER_LENGTH, frames_of
 from wslink.wire.frames import Message
 
@@ -138,9 +139,9 @@ def test_what_waits_for_a_gate_counts_apart() -> None:
     entry = gated(queue, first, gate, other, names=("t",))
     put(queue, free, "u")
     assert counts(queue) == (size(first, free), size(first), 2)
-    assert behind(queue) == size(free)
+    assert queue.behind == size(first, free)
     queue.next(50_012)
-    assert behind(queue) == queue.waiting - size(first) - 50_000
+    assert queue.behind == size(first) + OVERHEAD
     gate.open = True
     assert not entry.ready
     other.open = True
@@ -153,7 +154,36 @@ def test_what_waits_for_a_gate_counts_apart() -> None:
     assert queue.gated == size(first)
     assert queue.drop(again) is True
     assert queue.gated == 0
-    assert behind(queue) == queue.waiting - max(one.cutter.left for one in (entry,) if one.cutter)
+    assert queue.behind == OVERHEAD  # the first is being sent
+
+
+def in_whole(queue: SendQueue) -> int:
+    """What `behind` says, counted anew."""
+    entries = [entry for streams in queue._lanes or () for stream in streams for entry in stream.entries]
+    return size(*(one.message for one in entries)) - max((one.message.size for one in entries if one.begun), default=0)
+
+
+def test_what_waits_behind_the_largest_that_is_being_sent_is_right_whatever_happens_to_the_queue() -> None:
+    queue, chance = SendQueue(10**9), random.Random(17)
+    for number in range(2_000):
+        some = [entry for streams in queue._lanes or () for stream in streams for entry in stream.entries]
+        act = chance.random()
+        if act < 0.5 or not some:
+            message = large("x", chance.randrange(17_000, 200_000)) if chance.random() < 0.7 else small("x")
+            put(queue, message, chance.choice("abc"), key=chance.choice(("k", "l", None)))
+        elif act < 0.95:
+            queue.next(chance.choice((20_000, 50_000, 300_000)))
+        elif act < 0.97:
+            queue.give_up(chance.choice(some))
+        elif act < 0.99:
+            queue.drop(chance.choice(some))
+        elif number % 7:
+            queue.interrupt()
+        else:
+            queue.clear()
+        assert queue.behind == in_whole(queue)
+    drain(queue)
+    assert queue.behind == 0
 
 
 def test_a_message_waits_for_what_it_comes_after() -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from wslink.session.intake import Intake, Source, Taker
 from wslink.session.ports import SessionOwner
-from wslink.session.send_queue import SendQueue, behind
+from wslink.session.send_queue import SendQueue
 from wslink.session.stall import Progress, StallWatch
 from wslink.session.state import CLOSED
 from wslink.wire.frames import Buffer
@@ -57,13 +57,7 @@ class Pace:
         being sent, or because it has many calls running (TURN-2). Publications that wait until the page has handled
         more do not count: the page may be waiting for a call."""
         queue = self._queue
-        waiting = queue.waiting - queue.gated
-        if waiting:
-            most = self._backlog.share
-            crowded = most < self._limits.max_outbox
-            if (waiting > most or crowded) and behind(queue) > most:
-                return True
-        return self._full()
+        return queue.behind - queue.gated > self._backlog.share or self._full()
 
     def watch(self) -> None:
         """Messages are waiting for the client. It has to accept some in time, and above a bound no calls are accepted

@@ -107,6 +107,12 @@ def _emptied(lanes: Iterable[deque[Stream]]) -> Iterator[Message]:
             yield stream.entries.popleft().message
 
 
+def _largest(lanes: Iterable[deque[Stream]]) -> int:
+    """The bytes of the largest message that is being cut; 0 if none is."""
+    firsts = (stream.entries[0] for streams in lanes for stream in streams if stream.entries)
+    return max((entry.message.size for entry in firsts if entry.cutter is not None), default=0)
+
+
 class SendQueue(Repeats):
     """A queue of messages in lanes, bounded in bytes.
 
@@ -122,13 +128,16 @@ class SendQueue(Repeats):
         numbers: see Numbers. If None, message ids are random.
         waiting: bytes that are waiting, including `OVERHEAD` for each message.
         gated: the part of them that belongs to messages with gates that have not begun.
+        behind: bytes of the waiting messages, including `OVERHEAD` for each, except those of the largest one that is
+            being sent. Of the others that are being sent each counts as a whole: it is kept until its end is sent.
         dropped: the number of messages that a newer one replaced.
         named: the waiting messages, by their names.
     """
 
     waiting: int
     __slots__ = (
-        "_ahead", "_count", "_lanes", "_latest", "_ledger", "_limit", "_order", "dropped", "gated", "named", "numbers",
+        "_ahead", "_count", "_head", "_lanes", "_latest", "_ledger", "_limit", "_order", "behind", "dropped", "gated",
+        "named", "numbers",
     )  # fmt: skip
 
     def __init__(self, limit: int, numbers: Numbers | None = None, ledger: QueueLedger | None = None) -> None:
@@ -143,6 +152,8 @@ class SendQueue(Repeats):
         self._ahead = 0  # bytes of higher lanes that were sent while the bulk lane was waiting
         self._count = 0
         self._order = 0
+        self._head = 0  # bytes of the largest message that is being sent, if it is cut
+        self.behind: int = 0
         self.gated: int = 0
         self.dropped: int = 0
 
@@ -165,11 +176,12 @@ class SendQueue(Repeats):
         older = self._latest.get(entry.key) if entry.key is not None else None
         size = entry.message.size + OVERHEAD
         replaced = older.message.size + OVERHEAD if older else 0
-        behind = self.waiting - self._begun - replaced
-        if behind and behind + size > self._limit:
+        unsent = self.waiting - self._begun - replaced
+        if unsent and unsent + size > self._limit:
             raise LimitExceeded(f"over max_backlog ({self._limit} bytes) wait: the client reads too slowly")
         self.waiting += size - replaced
         self.gated += (size if entry.gates else 0) - (replaced if older is not None and older.gates else 0)
+        self.behind += size
         if self._ledger is not None:
             self._ledger.add(entry.message)
         if lane is None:
@@ -178,6 +190,7 @@ class SendQueue(Repeats):
             self.dropped += 1
             stays = lane != BULK or older.message.size > SMALL_MESSAGE
             if stays and bool(entry.gates) == bool(older.gates):
+                self.behind -= replaced
                 if self._ledger is not None:
                     self._ledger.remove(older.message)
                 older.take_over(entry)
@@ -272,13 +285,22 @@ class SendQueue(Repeats):
         number = self.numbers.begin(entry) if self.numbers is not None else None
         if message.source is not None:
             entry.cutter = Cutter(message.source, number)
+            self._change_head(max(self._head, message.size))
         else:
             frames = message.frames if number is None else renumbered(message.frames, number)
             self._frames = list(reversed(frames))
 
+    def _change_head(self, size: int) -> None:
+        self.behind += self._head - size
+        self._head = size
+
     def _finish(self, entry: Entry) -> None:
         entry.over = True
         self._count -= 1
+        size = entry.message.size
+        self.behind -= size + OVERHEAD
+        if entry.cutter is not None and size == self._head:
+            self._change_head(_largest(self._lanes or ()))
         if self._ledger is not None:
             self._ledger.remove(entry.message)
             self._ledger.queues -= not self._count
@@ -356,15 +378,7 @@ class SendQueue(Repeats):
         self._latest.clear()
         self.named.clear()
         self._forget_begun()
-        self._count = self._ahead = self.waiting = self.gated = 0
-
-
-def behind(queue: SendQueue) -> int:
-    """Bytes that wait behind the largest message that is being sent, except those that wait for a gate. A message that
-    is being sent counts as a whole: it is kept until its last chunk has been taken."""
-    heads = (stream.entries[0].cutter for streams in queue._lanes or () for stream in streams)
-    begun = [(cutter.offset, cutter.left) for cutter in heads if cutter is not None]
-    return queue.waiting - queue.gated + sum(offset for offset, _ in begun) - max(map(sum, begun), default=0)
+        self._count = self._ahead = self._head = self.waiting = self.behind = self.gated = 0
 
 
 def waiting(queue: SendQueue) -> list[tuple[int, Entry]]:
