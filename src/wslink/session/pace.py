@@ -56,8 +56,7 @@ class Pace:
         """Whether no more calls are accepted from the client, because much is waiting for it behind the message that is
         being sent, or because it has many calls running (TURN-2). Publications that wait until the page has handled
         more do not count: the page may be waiting for a call."""
-        queue = self._queue
-        return queue.behind - queue.gated > self._backlog.share or self._full()
+        return self._queue.behind > self._backlog.share or self._full()
 
     def watch(self) -> None:
         """Messages are waiting for the client. It has to accept some in time, and above a bound no calls are accepted

@@ -128,15 +128,13 @@ class SendQueue(Repeats):
         numbers: see Numbers. If None, message ids are random.
         waiting: bytes that are waiting, including `OVERHEAD` for each message.
         gated: the part of them that belongs to messages with gates that have not begun.
-        behind: bytes of the waiting messages, including `OVERHEAD` for each, except those of the largest one that is
-            being sent. Of the others that are being sent each counts as a whole: it is kept until its end is sent.
         dropped: the number of messages that a newer one replaced.
         named: the waiting messages, by their names.
     """
 
     waiting: int
     __slots__ = (
-        "_ahead", "_count", "_head", "_lanes", "_latest", "_ledger", "_limit", "_order", "behind", "dropped", "gated",
+        "_ahead", "_count", "_lanes", "_largest", "_latest", "_ledger", "_limit", "_order", "_whole", "dropped", "gated",
         "named", "numbers",
     )  # fmt: skip
 
@@ -152,14 +150,20 @@ class SendQueue(Repeats):
         self._ahead = 0  # bytes of higher lanes that were sent while the bulk lane was waiting
         self._count = 0
         self._order = 0
-        self._head = 0  # bytes of the largest message that is being sent, if it is cut
-        self.behind: int = 0
+        self._whole = 0  # bytes of the waiting messages, of those that are being sent as well
+        self._largest = 0  # bytes of the largest message that is being cut
         self.gated: int = 0
         self.dropped: int = 0
 
     def __len__(self) -> int:
         """The number of waiting messages, including those that are being sent."""
         return self._count
+
+    @property
+    def behind(self) -> int:
+        """Bytes that wait behind the largest message that is being sent, except those that wait for a gate. Of other
+        messages that are being sent each counts as a whole: it is kept until its last chunk has been taken."""
+        return self._whole - self._largest - self.gated
 
     def put(self, entry: Entry, lane: int | None = None) -> bool:
         """Queue a message. It replaces a message with the same key that has not begun to be sent.
@@ -181,7 +185,7 @@ class SendQueue(Repeats):
             raise LimitExceeded(f"over max_backlog ({self._limit} bytes) wait: the client reads too slowly")
         self.waiting += size - replaced
         self.gated += (size if entry.gates else 0) - (replaced if older is not None and older.gates else 0)
-        self.behind += size
+        self._whole += size
         if self._ledger is not None:
             self._ledger.add(entry.message)
         if lane is None:
@@ -190,7 +194,7 @@ class SendQueue(Repeats):
             self.dropped += 1
             stays = lane != BULK or older.message.size > SMALL_MESSAGE
             if stays and bool(entry.gates) == bool(older.gates):
-                self.behind -= replaced
+                self._whole -= replaced
                 if self._ledger is not None:
                     self._ledger.remove(older.message)
                 older.take_over(entry)
@@ -285,22 +289,18 @@ class SendQueue(Repeats):
         number = self.numbers.begin(entry) if self.numbers is not None else None
         if message.source is not None:
             entry.cutter = Cutter(message.source, number)
-            self._change_head(max(self._head, message.size))
+            self._largest = max(self._largest, message.size)
         else:
             frames = message.frames if number is None else renumbered(message.frames, number)
             self._frames = list(reversed(frames))
-
-    def _change_head(self, size: int) -> None:
-        self.behind += self._head - size
-        self._head = size
 
     def _finish(self, entry: Entry) -> None:
         entry.over = True
         self._count -= 1
         size = entry.message.size
-        self.behind -= size + OVERHEAD
-        if entry.cutter is not None and size == self._head:
-            self._change_head(_largest(self._lanes or ()))
+        self._whole -= size + OVERHEAD
+        if entry.cutter is not None and size == self._largest:
+            self._largest = _largest(self._lanes or ())
         if self._ledger is not None:
             self._ledger.remove(entry.message)
             self._ledger.queues -= not self._count
@@ -378,7 +378,7 @@ class SendQueue(Repeats):
         self._latest.clear()
         self.named.clear()
         self._forget_begun()
-        self._count = self._ahead = self._head = self.waiting = self.behind = self.gated = 0
+        self._count = self._ahead = self._whole = self._largest = self.waiting = self.gated = 0
 
 
 def waiting(queue: SendQueue) -> list[tuple[int, Entry]]:
