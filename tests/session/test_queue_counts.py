@@ -11,7 +11,7 @@ import pytest
 from tests.session.test_send_queue import drain, large, put, small
 from wslink.errors import LimitExceeded
 from wslink.session.entries import Entry
-from wslink.session.send_queue import BULK, BULK_AFTER, NORMAL, OVERHEAD, URGENT, SendQueue, left, waiting
+from wslink.session.send_queue import BULK, BULK_AFTER, NORMAL, OVERHEAD, URGENT, SendQueue, behind, left, waiting
 from wslink.wire.chunks import HEADER_LENGTH, frames_of
 from wslink.wire.frames import Message
 
@@ -139,9 +139,9 @@ def test_what_waits_for_a_gate_counts_apart() -> None:
     entry = gated(queue, first, gate, other, names=("t",))
     put(queue, free, "u")
     assert counts(queue) == (size(first, free), size(first), 2)
-    assert queue.behind == size(free)
+    assert behind(queue) == size(free)
     queue.next(50_012)
-    assert queue.behind == OVERHEAD
+    assert behind(queue) == queue.waiting - size(first) - 50_000
     gate.open = True
     assert not entry.ready
     other.open = True
@@ -154,16 +154,10 @@ def test_what_waits_for_a_gate_counts_apart() -> None:
     assert queue.gated == size(first)
     assert queue.drop(again) is True
     assert queue.gated == 0
-    assert queue.behind == OVERHEAD  # the first is being sent
+    assert behind(queue) == queue.waiting - max(one.cutter.left for one in (entry,) if one.cutter)
 
 
-def in_whole(queue: SendQueue) -> int:
-    """What `behind` says, counted anew."""
-    entries = [entry for streams in queue._lanes or () for stream in streams for entry in stream.entries]
-    return size(*(one.message for one in entries)) - max((one.message.size for one in entries if one.begun), default=0)
-
-
-def test_what_waits_behind_the_largest_that_is_being_sent_is_right_whatever_happens_to_the_queue() -> None:
+def test_what_is_kept_of_messages_that_are_being_sent_is_right_whatever_happens_to_the_queue() -> None:
     queue, chance = SendQueue(10**9), random.Random(17)
     for number in range(2_000):
         some = [entry for streams in queue._lanes or () for stream in streams for entry in stream.entries]
@@ -181,9 +175,11 @@ def test_what_waits_behind_the_largest_that_is_being_sent_is_right_whatever_happ
             queue.interrupt()
         else:
             queue.clear()
-        assert queue.behind == in_whole(queue)
+        entries = [entry for streams in queue._lanes or () for stream in streams for entry in stream.entries]
+        cutters = [entry.cutter for entry in entries if entry.cutter is not None]
+        assert queue.taken == sum(cutter.offset for cutter in cutters)
     drain(queue)
-    assert queue.behind == 0
+    assert queue.taken == 0
 
 
 def test_a_message_waits_for_what_it_comes_after() -> None:

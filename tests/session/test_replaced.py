@@ -10,6 +10,7 @@ import pytest
 from tests.session.driven import Line
 from wslink.hub.hub import Hub
 from wslink.session.identity import Identity
+from wslink.session.send_queue import behind
 from wslink.wire.limits import Limits
 
 
@@ -64,7 +65,7 @@ async def test_one_with_a_window_waits_for_it_in_the_place_of_one_without(hub: H
     line.session.resume()
     acknowledge(line)
     assert results(line) == [("first", [1, 2]), ("behind", [2])]
-    assert line.session.queue.behind == 0
+    assert behind(line.session.queue) == 0
     line.give([2, 1, 1, 0])
     assert results(line) == [("new", [1, 2])]
     window = line.session.flow.windows[1]  # type: ignore[union-attr]

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from wslink.session.intake import Intake, Source, Taker
 from wslink.session.ports import SessionOwner
-from wslink.session.send_queue import SendQueue
+from wslink.session.send_queue import SendQueue, behind
 from wslink.session.stall import Progress, StallWatch
 from wslink.session.state import CLOSED
 from wslink.wire.frames import Buffer
@@ -56,7 +56,8 @@ class Pace:
         """Whether no more calls are accepted from the client, because much is waiting for it behind the message that is
         being sent, or because it has many calls running (TURN-2). Publications that wait until the page has handled
         more do not count: the page may be waiting for a call."""
-        return self._queue.behind > self._backlog.share or self._full()
+        queue, most = self._queue, self._backlog.share
+        return (queue.waiting + queue.taken > most and behind(queue) > most) or self._full()
 
     def watch(self) -> None:
         """Messages are waiting for the client. It has to accept some in time, and above a bound no calls are accepted

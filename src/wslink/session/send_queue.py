@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from wslink.errors import LimitExceeded
 from wslink.session.entries import Entry, Names, Stream
 from wslink.session.repeats import Repeats
-from wslink.wire.chunks import HEADER_LENGTH, SMALL_MESSAGE, Cutter, renumbered
+from wslink.wire.chunks import SMALL_MESSAGE, Cutter, renumbered
 from wslink.wire.frames import Frame, Message
 
 URGENT, NORMAL, BULK = range(3)
@@ -107,12 +107,6 @@ def _emptied(lanes: Iterable[deque[Stream]]) -> Iterator[Message]:
             yield stream.entries.popleft().message
 
 
-def _largest(lanes: Iterable[deque[Stream]]) -> int:
-    """The bytes of the largest message that is being cut; 0 if none is."""
-    firsts = (stream.entries[0] for streams in lanes for stream in streams if stream.entries)
-    return max((entry.message.size for entry in firsts if entry.cutter is not None), default=0)
-
-
 class SendQueue(Repeats):
     """A queue of messages in lanes, bounded in bytes.
 
@@ -134,8 +128,7 @@ class SendQueue(Repeats):
 
     waiting: int
     __slots__ = (
-        "_ahead", "_count", "_lanes", "_largest", "_latest", "_ledger", "_limit", "_order", "_whole", "dropped", "gated",
-        "named", "numbers",
+        "_ahead", "_count", "_lanes", "_latest", "_ledger", "_limit", "_order", "dropped", "gated", "named", "numbers",
     )  # fmt: skip
 
     def __init__(self, limit: int, numbers: Numbers | None = None, ledger: QueueLedger | None = None) -> None:
@@ -150,20 +143,12 @@ class SendQueue(Repeats):
         self._ahead = 0  # bytes of higher lanes that were sent while the bulk lane was waiting
         self._count = 0
         self._order = 0
-        self._whole = 0  # bytes of the waiting messages, of those that are being sent as well
-        self._largest = 0  # bytes of the largest message that is being cut
         self.gated: int = 0
         self.dropped: int = 0
 
     def __len__(self) -> int:
         """The number of waiting messages, including those that are being sent."""
         return self._count
-
-    @property
-    def behind(self) -> int:
-        """Bytes that wait behind the largest message that is being sent, except those that wait for a gate. Of other
-        messages that are being sent each counts as a whole: it is kept until its last chunk has been taken."""
-        return self._whole - self._largest - self.gated
 
     def put(self, entry: Entry, lane: int | None = None) -> bool:
         """Queue a message. It replaces a message with the same key that has not begun to be sent.
@@ -180,12 +165,11 @@ class SendQueue(Repeats):
         older = self._latest.get(entry.key) if entry.key is not None else None
         size = entry.message.size + OVERHEAD
         replaced = older.message.size + OVERHEAD if older else 0
-        unsent = self.waiting - self._begun - replaced
-        if unsent and unsent + size > self._limit:
+        behind = self.waiting - self._begun - replaced
+        if behind and behind + size > self._limit:
             raise LimitExceeded(f"over max_backlog ({self._limit} bytes) wait: the client reads too slowly")
         self.waiting += size - replaced
         self.gated += (size if entry.gates else 0) - (replaced if older is not None and older.gates else 0)
-        self._whole += size
         if self._ledger is not None:
             self._ledger.add(entry.message)
         if lane is None:
@@ -194,7 +178,6 @@ class SendQueue(Repeats):
             self.dropped += 1
             stays = lane != BULK or older.message.size > SMALL_MESSAGE
             if stays and bool(entry.gates) == bool(older.gates):
-                self._whole -= replaced
                 if self._ledger is not None:
                     self._ledger.remove(older.message)
                 older.take_over(entry)
@@ -259,10 +242,10 @@ class SendQueue(Repeats):
         if not entry.begun:
             self._begin(entry)
         if (cutter := entry.cutter) is not None:
-            if cutter.offset:  # each chunk but the first adds a header to what the message counts
-                self._begun += HEADER_LENGTH
-                self.waiting += HEADER_LENGTH
+            if before := cutter.offset:
+                self._count_header()
             frame = cutter.end() if entry.ended else cutter.next(chunk)
+            self.taken += cutter.offset - before if cutter.left else -before
         else:
             assert self._frames is not None
             frame = self._frames.pop()
@@ -289,7 +272,6 @@ class SendQueue(Repeats):
         number = self.numbers.begin(entry) if self.numbers is not None else None
         if message.source is not None:
             entry.cutter = Cutter(message.source, number)
-            self._largest = max(self._largest, message.size)
         else:
             frames = message.frames if number is None else renumbered(message.frames, number)
             self._frames = list(reversed(frames))
@@ -297,10 +279,6 @@ class SendQueue(Repeats):
     def _finish(self, entry: Entry) -> None:
         entry.over = True
         self._count -= 1
-        size = entry.message.size
-        self._whole -= size + OVERHEAD
-        if entry.cutter is not None and size == self._largest:
-            self._largest = _largest(self._lanes or ())
         if self._ledger is not None:
             self._ledger.remove(entry.message)
             self._ledger.queues -= not self._count
@@ -378,7 +356,15 @@ class SendQueue(Repeats):
         self._latest.clear()
         self.named.clear()
         self._forget_begun()
-        self._count = self._ahead = self._whole = self._largest = self.waiting = self.gated = 0
+        self._count = self._ahead = self.waiting = self.gated = 0
+
+
+def behind(queue: SendQueue) -> int:
+    """Bytes that wait behind the largest message that is being sent, except those that wait for a gate. A message that
+    is being sent counts as a whole: it is kept until its last chunk has been taken."""
+    heads = (stream.entries[0].cutter for streams in queue._lanes or () for stream in streams)
+    largest = max((cutter.offset + cutter.left for cutter in heads if cutter is not None), default=0)
+    return queue.waiting + queue.taken - queue.gated - largest
 
 
 def waiting(queue: SendQueue) -> list[tuple[int, Entry]]:
