@@ -92,7 +92,7 @@ def _unacknowledged(socket: WebSocket, _: int) -> bytes:
 @attack(
     "results that are read and never acknowledged, of many clients",
     secret=True, reads=True, features=FLOWS, connections=10, kinds=WAITING, alike=True,
-    growth=PROCESS_BYTES + OUTBOX,
+    growth=PROCESS_BYTES + 2 * OUTBOX,
 )  # fmt: skip
 def _unacknowledged_by_many(socket: WebSocket, number: int) -> bytes:
     return _unacknowledged(socket, number)

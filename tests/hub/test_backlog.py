@@ -31,11 +31,11 @@ def test_a_client_has_its_share_where_much_waits_for_all() -> None:
     first = queue(counted, 1, 20 * MIB - OVERHEAD)
     assert counted.share == 16 * MIB
     second, third = queue(counted, 2), queue(counted, 1)
-    assert (counted.queues, counted.share) == (3, 20 * MIB // 3)
+    assert (counted.queues, counted.share) == (3, (20 * MIB - 4 * 3 * OVERHEAD) // 3)
     third.next(100)
-    assert (counted.queues, counted.share) == (2, 10 * MIB)
+    assert (counted.queues, counted.share) == (2, 10 * MIB - 4 * OVERHEAD)
     second.next(100)
-    assert (counted.queues, counted.share) == (2, 10 * MIB)
+    assert (counted.queues, counted.share) == (2, 10 * MIB - 2 * OVERHEAD)
     second.clear()
     assert (counted.queues, counted.share) == (1, 16 * MIB)
     more = [queue(counted, 1) for _ in range(100)]

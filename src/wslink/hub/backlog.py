@@ -18,6 +18,9 @@ LARGE = 64 * 1024
 """The size from which buffers are counted once if messages share them, even if their envelopes differ."""
 COUNTED_EACH = 1024
 """Messages of fewer bytes count in every queue in which they wait: tracking them would cost as much as they do."""
+FAIR_SHARE = 4 * 1024 * 1024
+"""Bytes that may wait for a client, whatever waits for the others, if an equal share is not less: one large result for
+a client on a slow connection does not slow down the others (TURN-2)."""
 LEAST_KEPT = 2 * 1024 * 1024
 """Bytes that may be kept for a client's return, whatever is kept for others (RES-4): twice what it may receive before
 it acknowledges (RES-5)."""
@@ -66,11 +69,9 @@ class Backlog:
 
     @property
     def share(self) -> int:
-        # Equal ones, which do not shrink as one client's large result waits: others would be held up for it.
         limits = self._limits()
-        if self.bytes <= limits.max_server_outbox:
-            return limits.max_outbox
-        return min(limits.max_outbox, max(limits.max_server_outbox // max(self.queues, 1), LEAST_SHARE))
+        least = max(min(limits.max_server_outbox // max(self.queues, 1), FAIR_SHARE), LEAST_SHARE)
+        return share(self.bytes, self.queues, limits.max_outbox, limits.max_server_outbox, least)
 
     @property
     def kept_share(self) -> int:

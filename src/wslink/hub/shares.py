@@ -1,4 +1,4 @@
-"""Shares of what the clients of a server may have together (LIM-7, LIM-18)."""
+"""Shares of what the clients of a server may have together (LIM-6, LIM-7, LIM-18)."""
 
 from __future__ import annotations
 

@@ -44,9 +44,9 @@ class Limits:
     """LIM-5: their bytes."""
     max_outbox: int = 16 * MIB
     """LIM-6: bytes that wait for one client above which no calls are taken from it."""
-    max_server_outbox: int = 16 * MIB
+    max_server_outbox: int = 32 * MIB
     """LIM-6: bytes that wait for all clients, what waits for several counted once, above which no calls are taken from
-    those for which more than an equal share of it waits."""
+    those for which more than their share of it waits."""
     max_backlog: int = 512 * MIB
     """LIM-6: bytes that wait for one client above which it is disconnected."""
     max_server_backlog: int = 2048 * MIB
