@@ -70,6 +70,10 @@ class Repeats:
         self.waiting -= self._begun
         self._begun = self.taken = 0
 
+    def _count_taken(self, cutter: Cutter, before: int) -> None:
+        """A chunk was taken of a message of which `before` bytes had been taken."""
+        self.taken += cutter.offset - before if cutter.left else -before
+
     def _count_header(self) -> None:
         """Each chunk but the first adds a header to what its message counts."""
         self._begun += HEADER_LENGTH

@@ -245,7 +245,7 @@ class SendQueue(Repeats):
             if before := cutter.offset:
                 self._count_header()
             frame = cutter.end() if entry.ended else cutter.next(chunk)
-            self.taken += cutter.offset - before if cutter.left else -before
+            self._count_taken(cutter, before)
         else:
             assert self._frames is not None
             frame = self._frames.pop()
