@@ -118,3 +118,13 @@ def test_an_event_loop_that_is_closed_ends_its_watch() -> None:
     loop.close()
     watch.join(10)
     assert not watch.is_alive()
+
+
+def test_an_event_loop_that_nobody_runs_is_not_blocked(caplog: pytest.LogCaptureFixture) -> None:
+    loop = asyncio.new_event_loop()
+    watch = loop_watch.LoopWatch(loop, threading.get_ident())
+    time.sleep(0.5)
+    loop.run_until_complete(asyncio.sleep(0))
+    watch.stop()
+    loop.close()
+    assert warnings(caplog) == []
