@@ -112,3 +112,16 @@ async def test_refused_subscriptions_leave_no_topics_behind(serve: Serve, peers:
     assert list(topics) == ["test.topic"]
     assert "result" in await peer.system("wslink.unsubscribe", {"subscription": 1})
     assert list(topics) == []
+
+
+async def test_names_that_only_clients_know_have_a_bound(serve: Serve, peers: Open) -> None:
+    """LIM-7. They are kept, and listed in errors for others."""
+    app = App(secret="secret", limits=Limits(max_filter_text=20))
+    app.include(ServerProtocol())
+    app.topic("test.of_the_server_itself")
+    peer = await peers(await serve(app), hello=HELLO)
+    assert "result" in await peer.subscribe(1, "test.of_the_server_itself")
+    assert "result" in await peer.subscribe(2, "t." + "x" * 18)
+    error = (await peer.subscribe(3, "t." + "x" * 19))["error"]
+    said = "the name of an undeclared topic is over max_filter_text (20) characters"
+    assert (error["code"], error["message"]) == (-32602, said)

@@ -233,6 +233,34 @@ async def test_tls_with_files(app: App, serve: Serve, tmp_path: Path) -> None:
         assert link.client_id in app.clients
 
 
+async def test_a_heartbeat_that_raises_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wslink.transport.heartbeat.MIN_INTERVAL", 0.01)
+    dead, raised = asyncio.Event(), []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: raised.append(context["exception"]))
+
+    class Silent:
+        def beat(self) -> None: ...
+
+        def dead(self, reason: str) -> None:
+            dead.set()
+
+        def arrived(self) -> int:
+            return 0
+
+        def line(self) -> tcp.Line:
+            return tcp.UNKNOWN
+
+    class Broken(Silent):
+        def line(self) -> tcp.Line:
+            raise OSError
+
+    beats = [Heartbeat(0.05, peer) for peer in (*(Broken() for _ in range(5)), Silent())]
+    await asyncio.wait_for(dead.wait(), 10)
+    for beat in beats:
+        beat.stop()
+    assert {type(error) for error in raised} == {OSError}
+
+
 async def test_a_heartbeat_ends_what_is_silent_and_spares_what_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wslink.transport.heartbeat.MIN_INTERVAL", 0.01)
     pings: list[float] = []

@@ -1,10 +1,10 @@
 import { AuthenticationError, UsageError } from "../errors.js";
-import { numbers } from "../options.js";
+import { functions, isFunction, isText, must, numbers, objects, tagOf } from "../options.js";
 import type { WaitOptions } from "../rpc/deadline.js";
 import type { FeatureFactory } from "../session/features/feature.js";
 import type { Handler } from "../session/features/handle.js";
-import type { Transport } from "../transports/transport.js";
-import { type WebSocketConstructor, openWebSocket } from "../transports/websocket.js";
+import type { Transport, WebSocketConstructor } from "../transports/transport.js";
+import { openWebSocket } from "../transports/websocket.js";
 import { withDefaults } from "../wire/limits.js";
 import type { LaunchedSession } from "./launch.js";
 import { Link } from "./link.js";
@@ -44,9 +44,8 @@ export interface ConnectOptions extends WaitOptions {
 /**
  * Connects to a server and says hello.
  *
- * Without a target it connects to the server that the page, or this module, came from. For that server, and for a URL of the page's
- * own host, it takes the secret from the page's URL (`?secret=...`), removes it from the address bar and keeps it in
- * `sessionStorage`; a page that has none tries without.
+ * Without a target it connects to the server that the page, or this module, came from. It then takes the secret from the page's
+ * URL (`?secret=...`), removes it from the address bar and keeps it in `sessionStorage`; a page that has none tries without.
  *
  * The link reconnects when its connection is lost: at once, then after random, growing waits.
  *
@@ -64,20 +63,27 @@ export interface ConnectOptions extends WaitOptions {
 export async function connect(target?: string | URL | LaunchedSession | Transport, options?: ConnectOptions): Promise<Link>;
 export async function connect(options: ConnectOptions): Promise<Link>;
 export async function connect(target?: Target | ConnectOptions, options?: ConnectOptions): Promise<Link> {
+  objects({ options });
   if (isSession(target)) return connect(target.sessionURL, { ...options, secret: options?.secret ?? target.secret });
-  if (!isTarget(target)) return connect(undefined, { ...optionsOf(target), ...options });
-  const { secret: given, signal, timeout = 10_000, reconnect = true, callTimeout = 0, WebSocket, features, handlers, ...others }: ConnectOptions = { ...options };
+  if (!isTarget(target)) {
+    must("a URL, a session of launch(), a transport, or options", (value) => tagOf(value) === "Object", { target });
+    return connect(undefined, { ...target, ...options });
+  }
+  const { secret: given, signal, timeout = 10_000, reconnect = true, callTimeout = 0, WebSocket, features = [], handlers = {}, ...others }: ConnectOptions = { ...options };
   const limits = withDefaults(others);
   numbers(0, { timeout, callTimeout });
+  objects({ handlers });
+  must("a list of functions", (value) => Array.isArray(value) && value.every(isFunction), { features });
+  if (WebSocket) functions({ WebSocket });
+  if (!isText(given ?? "")) throw new UsageError("secret must be text");
   const page: Page = globalThis;
-  const url = isTransport(target) ? undefined : socketUrl(target ?? defaultUrl(import.meta.url, page), baseOf(page));
-  const own = url && (!target || new URL(url).host === page.location?.host) ? url : undefined;
-  const secret = textOf(given) ?? (own && pageSecret(own, page));
-  const open = async (attempt: AbortSignal): Promise<Transport> => (url ? openWebSocket(url, WebSocket, attempt) : (target as Transport));
+  const own = target === undefined ? defaultUrl(import.meta.url, page) : undefined;
+  const secret = given ?? (own && pageSecret(own, page));
+  const open = (attempt: AbortSignal): Promise<Transport> => openTransport(own ?? target ?? "", WebSocket, attempt);
   const refused = (): void => {
     if (own) forgetSecret(own, page);
   };
-  const backoff = url ? backoffOf(reconnect) : undefined;
+  const backoff = isTransport(target) ? undefined : backoffOf(reconnect);
   try {
     return await Link.open({ open, backoff, timeout, signal, secret, refused, callTimeout, limits, features, handlers });
   } catch (error) {
@@ -88,8 +94,9 @@ export async function connect(target?: Target | ConnectOptions, options?: Connec
 
 type Target = string | URL | LaunchedSession | Transport;
 
+/** A URL, or a link of a page, is known by its address: it may come from another frame, where its class is another. */
 function isTarget(target: unknown): target is Exclude<Target, LaunchedSession> | undefined {
-  return target === undefined || typeof target === "string" || target instanceof URL || isTransport(target);
+  return target === undefined || isText(target) || "href" in Object(target) || isTransport(target);
 }
 
 function isTransport(target: unknown): target is Transport {
@@ -97,25 +104,16 @@ function isTransport(target: unknown): target is Transport {
 }
 
 function backoffOf(reconnect: ReconnectOptions | boolean): Backoff | undefined {
-  if (typeof reconnect !== "boolean") isOptions(reconnect);
+  must("an object, true or false", (value) => /^(Boolean|Object)$/.test(tagOf(value)), { reconnect });
   return reconnect === false ? undefined : new Backoff(reconnect === true ? {} : reconnect);
-}
-
-function isOptions(reconnect: unknown): void {
-  if (Object(reconnect) !== reconnect) throw new UsageError(`reconnect is ${String(reconnect)}: options, or true or false`);
-}
-
-/** Options that were passed instead of a target. */
-function optionsOf(options: ConnectOptions): ConnectOptions {
-  if (Object.prototype.toString.call(options) === "[object Object]") return options;
-  throw new UsageError("connect() takes a URL, a session from launch(), a transport, or options");
-}
-
-function textOf(secret: string | undefined): string | undefined {
-  if (typeof (secret ?? "") !== "string") throw new UsageError("a secret is text");
-  return secret;
 }
 
 function isSession(target: unknown): target is LaunchedSession {
   return "sessionURL" in Object(target);
+}
+
+async function openTransport(target: string | URL | Transport, Constructor: WebSocketConstructor | undefined, signal: AbortSignal): Promise<Transport> {
+  if (isTransport(target)) return target;
+  const url = socketUrl(target, baseOf(globalThis));
+  return openWebSocket(url, Constructor, signal);
 }

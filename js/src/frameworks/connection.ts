@@ -2,6 +2,7 @@ import { type ConnectOptions, connect } from "../client/connect.js";
 import type { LaunchedSession } from "../client/launch.js";
 import type { Link, LinkState } from "../client/link.js";
 import { ConnectionError } from "../errors.js";
+import { isFunction, must } from "../options.js";
 
 /** What a component connects to: as of `connect`; none is the server that the page came from. */
 export type LinkTarget = string | URL | LaunchedSession | undefined;
@@ -21,6 +22,11 @@ export interface LinkStatus {
 
 export const CONNECTING: LinkStatus = { link: undefined, state: "connecting", error: undefined };
 
+/** @throws UsageError for what is no link, such as all that useLink() returns. */
+export function isLink(link: Link): void {
+  must("a link", (value) => isFunction((value as { readonly subscribe?: unknown }).subscribe), { link });
+}
+
 /** What tells a target from another: components write sessions anew with each rendering. */
 export function keyOf(target: LinkTarget): string | undefined {
   return JSON.stringify(target);
@@ -34,19 +40,19 @@ export function keyOf(target: LinkTarget): string | undefined {
 export function hold(target: LinkTarget, options: UseLinkOptions | undefined, show: (status: LinkStatus) => void): () => void {
   const end = new AbortController();
   const { signal } = end;
-  const tell = (error: unknown, link?: Link): void => {
+  const tell = (link: Link | undefined, error?: unknown): void => {
     if (!signal.aborted) show({ link, state: link?.state ?? "closed", error });
   };
   show(CONNECTING);
   const opening = Promise.resolve().then(() => connect(target as string, { ...options, signal }));
   opening
     .then(async (link) => {
-      link.addEventListener("statechange", () => tell(undefined, link));
-      tell(undefined, link);
+      link.addEventListener("statechange", () => tell(link));
+      tell(link);
       const { code, reason } = await link.closed;
-      tell(new ConnectionError("the link is closed", code, reason), link);
+      tell(link, new ConnectionError("the link is closed", code, reason));
     })
-    .catch(tell);
+    .catch((error: unknown) => tell(undefined, error));
   return () => {
     end.abort();
     opening.then((link) => link.close(), () => undefined);

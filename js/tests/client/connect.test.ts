@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { AuthenticationError, ConnectionError, ProtocolError, TimeoutError, UsageError, VERSION, connect } from "../../src/index.js";
 import { CLIENT_ID, WELCOME, WELCOME_WITH_FEATURES } from "../support/peer.js";
@@ -88,34 +88,6 @@ describe("hello", () => {
   });
 });
 
-describe("the secret in a page's address", () => {
-  afterEach(() => vi.unstubAllGlobals());
-
-  async function secretOf(page: string, target: string): Promise<string | undefined> {
-    vi.stubGlobal("location", new URL(page));
-    const linking = connect(new URL(target, page));
-    const peer = await nextConnection();
-    const hello = await peer.next();
-    peer.answer(hello, WELCOME);
-    await (await linking).close();
-    return (hello.args as HelloCase["request"]["args"])[0].secret;
-  }
-
-  test("is for every address of the page's own host, such as the one beside a page that was built", async () => {
-    const { host } = new URL(await url());
-    expect(await secretOf(`http://${host}/lab/?secret=s3cret`, "ws")).toBe("s3cret");
-    expect(await secretOf(`http://${host}/lab/?secret=s3cret`, "/ws")).toBe("s3cret");
-    expect(await secretOf(`http://${host}/lab/`, "ws")).toBeUndefined();
-  });
-
-  test("is for no other host", async () => {
-    const server = await url();
-    expect(await secretOf("http://page.example/?secret=s3cret", server)).toBeUndefined();
-    const { hostname } = new URL(server);
-    expect(await secretOf(`http://${hostname}:81/?secret=s3cret`, server)).toBeUndefined();
-  });
-});
-
 describe("connecting", () => {
   test.each([
     "localhost:8080/ws",
@@ -135,7 +107,7 @@ describe("connecting", () => {
   test("may have options alone: it then needs a page", async () => {
     await expect(connect({ secret: "s3cret" })).rejects.toThrow(new UsageError("connect() needs a URL outside a page"));
     await expect(connect({ secret: 5 as never })).rejects.toThrow(UsageError);
-    await expect(connect("ws://127.0.0.1:1/ws", { secret: 5 as never })).rejects.toThrow(new UsageError("a secret is text"));
+    await expect(connect("ws://127.0.0.1:1/ws", { secret: 5 as never })).rejects.toThrow(new UsageError("secret must be text"));
   });
 
   test("fails with a ConnectionError where the platform refuses the URL, as for ws: in a page that came over https", async () => {

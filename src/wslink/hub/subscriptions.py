@@ -232,6 +232,9 @@ class Subscriptions(TopicRegistry):
         if isinstance(name, str) and name in self.topics:
             return self.topics[name]
         if self.open_topics and isinstance(name, str) and is_topic(name):
+            most = self.limits.max_filter_text
+            if len(name) > most:
+                raise InvalidParams(f"the name of an undeclared topic is over max_filter_text ({most}) characters")
             return Topic(name, "reliable", self._publisher)  # which stays once something is subscribed to it
         known = ", ".join(sorted(self.topics)[:20]) or "none"
         told = "" if self._authorization.active else f"; topics: {known}"  # the client may not be allowed to know them
