@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.conftest import Serve
@@ -50,3 +52,15 @@ async def test_later_connections_are_answered_as_the_first_is(app: App, serve: S
     first = (await answer(url, "GET /ws HTTP/1.1", *lines)).split()[1]
     assert "101" in await answer(url, "GET /ws HTTP/1.1", *UPGRADE)
     assert (await answer(url, "GET /ws HTTP/1.1", *lines)).split()[1] == first
+
+
+def test_a_long_query_takes_no_longer_than_a_long_header() -> None:
+    """It held up all others for a second and more."""
+    began = time.thread_time()
+    for letters in ("q", "q=1&", "-", ":"):
+        target = f"/ws?{letters * (16_000 // len(letters))}"
+        head = "\r\n".join([f"GET {target} HTTP/1.1", *UPGRADE, "", ""]).encode()
+        found = read_head(head)
+        assert found is not None
+        assert list(found.items()) == [tuple(line.split(": ")) for line in UPGRADE]
+    assert time.thread_time() - began < 1  # of the processor; it is a millisecond

@@ -12,7 +12,10 @@ from tests.launcher.support import launching
 from tests.waiting import until
 from wslink.launcher.spawners import command, engine
 
-POLLS = 8
+pytestmark = pytest.mark.timeout(120)
+ENOUGH = 60
+"""Seconds for some dozens of commands, each of which starts a process on a machine that may be busy."""
+POLLS = command.FAILURES + 1
 """More than are believed."""
 
 
@@ -23,7 +26,8 @@ class Engine:
         self.runs, self.down = directory / "runs", directory / "down"
         self.asked = directory / "asked"
 
-    def app(self, *left_out: str) -> dict[str, Any]:
+    def settings(self, *left_out: str) -> dict[str, Any]:
+        """Of a launcher that starts it."""
         up = f"echo >> {self.asked}; test ! -e {self.down} &&"
         options = {
             "start": f"{up} touch {self.runs}",
@@ -33,12 +37,13 @@ class Engine:
             "answers": f"{up} true",
         }
         commands = {name: ["sh", "-c", text] for name, text in options.items() if name not in left_out}
-        return {"one": {"cmd": ["-"], "spawner": "command", "options": commands, "ready_line": "it is ready"}}
+        app = {"cmd": ["-"], "spawner": "command", "options": commands, "ready_line": "it is ready"}
+        return {"apps": {"one": app}, "timeout": ENOUGH}
 
     async def asked_more(self) -> None:
         """Return when it has been asked many times more."""
         before = len(self.asked.read_text())
-        await until(lambda: len(self.asked.read_text()) > before + 2 * POLLS, 20)
+        await until(lambda: len(self.asked.read_text()) > before + 2 * POLLS, ENOUGH)
 
 
 @pytest.fixture
@@ -48,7 +53,7 @@ def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
 
 
 async def test_no_session_ends_with_it(tmp_path: Path, container: Engine) -> None:
-    async with launching(tmp_path, apps=container.app()) as running:
+    async with launching(tmp_path, **container.settings()) as running:
         session = await running.start("one")
         container.down.touch()
         await container.asked_more()
@@ -57,22 +62,22 @@ async def test_no_session_ends_with_it(tmp_path: Path, container: Engine) -> Non
         await container.asked_more()
         assert (await running.ask("GET", session["id"]))[0] == 200
         container.runs.unlink()
-        await until(lambda: not running.launcher.sessions, 10)
+        await until(lambda: not running.launcher.sessions, ENOUGH)
 
 
 async def test_a_session_that_ended_meanwhile_is_noticed_when_it_is_back(tmp_path: Path, container: Engine) -> None:
-    async with launching(tmp_path, apps=container.app()) as running:
+    async with launching(tmp_path, **container.settings()) as running:
         session = await running.start("one")
         container.down.touch()
         container.runs.unlink()
         await container.asked_more()
         assert (await running.ask("GET", session["id"]))[0] == 200
         container.down.unlink()
-        await until(lambda: not running.launcher.sessions, 10)
+        await until(lambda: not running.launcher.sessions, ENOUGH)
 
 
 async def test_a_session_is_stopped_when_it_is_back(tmp_path: Path, container: Engine) -> None:
-    async with launching(tmp_path, apps=container.app(), ports=1) as running:
+    async with launching(tmp_path, **container.settings(), ports=1) as running:
         session = await running.start("one")
         container.down.touch()
         stopping = asyncio.create_task(running.ask("DELETE", session["id"]))
@@ -87,7 +92,7 @@ async def test_stopping_waits_for_so_long(
     tmp_path: Path, container: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(command, "PATIENCE", 0.2)
-    async with launching(tmp_path, apps=container.app()) as running:
+    async with launching(tmp_path, **container.settings()) as running:
         session = await running.start("one")
         container.down.touch()
         assert (await running.ask("DELETE", session["id"]))[0] == 200
@@ -97,7 +102,7 @@ async def test_stopping_waits_for_so_long(
 
 
 async def test_a_launcher_that_is_started_meanwhile_keeps_its_sessions(tmp_path: Path, container: Engine) -> None:
-    settings = {"apps": container.app(), "keep_sessions": True}
+    settings = {**container.settings(), "keep_sessions": True}
     async with launching(tmp_path, **settings) as running:
         session = await running.start("one")
     container.down.touch()
@@ -125,7 +130,7 @@ def test_a_command_that_is_being_started_does_not_hold_up_the_end_of_the_launche
 
 
 async def test_without_a_command_that_says_so_it_passes_for_the_end(tmp_path: Path, container: Engine) -> None:
-    async with launching(tmp_path, apps=container.app("answers")) as running:
+    async with launching(tmp_path, **container.settings("answers")) as running:
         await running.start("one")
         container.down.touch()
-        await until(lambda: not running.launcher.sessions, 10)
+        await until(lambda: not running.launcher.sessions, ENOUGH)

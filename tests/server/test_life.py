@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -106,8 +108,24 @@ def test_the_command_line_names_what_is_wrong(module: Path, arguments: list[str]
 async def test_a_taken_port_is_the_callers_error(app: App, serve: Serve) -> None:
     url = await serve(app)
     port = int(url.split(":")[2].split("/")[0])
-    with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}"):
+    with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}: .*; another program listens there: stop it"):
         await serve(App(), port=port)
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [(errno.EACCES, "this user may not have that port"), (errno.EADDRNOTAVAIL, "this machine does not have that")],
+)
+async def test_a_port_that_cannot_be_had(
+    app: App, serve: Serve, monkeypatch: pytest.MonkeyPatch, number: int, advice: str
+) -> None:
+    def refuse(one: socket.socket, address: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    with pytest.raises(OSError, match=f"{os.strerror(number)}; {advice}") as refused:
+        await serve(app)
+    assert refused.value.errno == number
 
 
 async def test_localhost_is_one_port_on_every_address(app: App, peers: Open) -> None:
@@ -213,6 +231,34 @@ async def test_tls_with_files(app: App, serve: Serve, tmp_path: Path) -> None:
     url = (await serve(app, ssl=f"{cert},{key}")).replace("ws://", "wss://")
     async with wslink.connect(url, secret="secret", ssl=ssl.create_default_context(cafile=str(cert))) as link:
         assert link.client_id in app.clients
+
+
+async def test_a_heartbeat_that_raises_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wslink.transport.heartbeat.MIN_INTERVAL", 0.01)
+    dead, raised = asyncio.Event(), []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: raised.append(context["exception"]))
+
+    class Silent:
+        def beat(self) -> None: ...
+
+        def dead(self, reason: str) -> None:
+            dead.set()
+
+        def arrived(self) -> int:
+            return 0
+
+        def line(self) -> tcp.Line:
+            return tcp.UNKNOWN
+
+    class Broken(Silent):
+        def line(self) -> tcp.Line:
+            raise OSError
+
+    beats = [Heartbeat(0.05, peer) for peer in (*(Broken() for _ in range(5)), Silent())]
+    await asyncio.wait_for(dead.wait(), 10)
+    for beat in beats:
+        beat.stop()
+    assert {type(error) for error in raised} == {OSError}
 
 
 async def test_a_heartbeat_ends_what_is_silent_and_spares_what_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,8 @@ def test_small_messages_that_are_never_acknowledged(traced: None) -> None:
         line.sent(number * 5e-5, SMALL)
     assert grown() < 1 * MIB
     assert line.in_flight == 10_000 * SMALL
+    line.acknowledged(0.55, SMALL)
+    assert line.rtt == pytest.approx(0.55), "the times of the oldest are known"
     line.acknowledged(0.6, 10_000 * SMALL)
     assert line.in_flight == 0
     assert line.rtt == pytest.approx(0.1, abs=0.01)

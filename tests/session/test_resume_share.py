@@ -61,3 +61,64 @@ async def test_so_it_is_for_clients_that_are_away(serve: Serve, clients: Clients
     assert "overflow" in verdicts[:3]
     assert "" in verdicts[:3]
     assert verdicts[3] == ""
+
+
+async def test_a_share_is_for_each_of_those_that_keep_much_now(serve: Serve, clients: Clients) -> None:
+    """(24 - 4 * 1) MiB for two of them, whoever kept as much before."""
+    app = App(secret="secret", limits=Limits(max_server_resume=24 * MIB))
+    app.method("test.big")(lambda: bytes(MIB))
+    url = await serve(app)
+    left, acknowledging, little, first, second = [clients(url) for _ in range(5)]
+    for client in (left, acknowledging):
+        await keep(client, 3)
+    await left.leave()
+    await acknowledging.acknowledge()
+    await keep(little, 0)
+    await keep(first, 14)
+    await keep(second, 10)
+    assert await returns(app, second) == ""
+    await second.call("test.big")
+    assert [await returns(app, client) for client in (second, first)] == ["overflow", ""]
+
+
+async def receive(app: App, client: Returning, count: int) -> None:
+    """Connect, and receive so many small publications without an acknowledgement. Each counts 1,024 bytes."""
+    await client.connect()
+    await client.subscribe(1, "test.topic")
+    for number in range(count):
+        app.topic("test.topic").publish(number, to=client.client_id)
+    await client.until(lambda: len(client.publications) == count, 20)
+
+
+async def test_small_messages_count_as_well(serve: Serve, clients: Clients) -> None:
+    app = App(secret="secret", limits=Limits(max_server_resume=5 * MIB))
+    app.topic("test.topic")
+    url = await serve(app)
+    left, first, second = [clients(url) for _ in range(3)]
+    await receive(app, left, 3000)
+    await left.leave()
+    await gone(app)
+    for client in (first, second):
+        await receive(app, client, 3000)
+    assert [await returns(app, client) for client in (first, second)] == ["", "overflow"]
+
+
+async def test_some_is_kept_for_a_client_in_any_case(serve: Serve, clients: Clients) -> None:
+    app = App(secret="secret", limits=Limits(max_server_resume=0))
+    app.topic("test.topic")
+    url = await serve(app)
+    first, second = clients(url), clients(url)
+    await receive(app, first, 1900)
+    await receive(app, second, 2100)
+    assert [await returns(app, client) for client in (first, second)] == ["", "overflow"]
+
+
+async def test_a_client_that_leaves_has_its_share_of_that_moment(serve: Serve, clients: Clients) -> None:
+    app = App(secret="secret", limits=Limits(max_server_resume=12 * MIB))
+    app.method("test.big")(lambda: bytes(MIB))
+    url = await serve(app)
+    first, *others = [clients(url) for _ in range(5)]
+    await keep(first, 11)
+    for client in others:
+        await keep(client, 1)
+    assert [await returns(app, client) for client in (first, *others)] == ["overflow", "", "", "", ""]

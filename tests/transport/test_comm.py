@@ -12,6 +12,7 @@ import pytest
 from tests.peers import Peer
 from tests.waiting import until
 from wslink import App, Credentials, Identity
+from wslink.transport import heartbeat
 from wslink.transport.comm import INTERVAL, WINDOW
 
 RESUME = {"features": ["resume", "subscribe"]}
@@ -268,6 +269,27 @@ async def test_a_page_that_is_silent_is_ended_and_one_that_answers_is_not(
     assert alive.of("ping")
     assert not alive.end.done()
     assert (await other.call("demo.echo", 1))["result"] == 1
+
+
+async def test_a_message_that_cannot_be_sent_is_the_end_of_its_page_alone(
+    app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(heartbeat, "MIN_INTERVAL", 0)
+    monkeypatch.setenv("WSLINK_HEART_BEAT", "0.1")
+
+    def send(content: dict[str, Any], buffers: list[Any]) -> None:
+        if content["kind"] != "opened":
+            raise OSError("the kernel has no line any more")
+
+    cut = app.over_comm(send)
+    for view in "abc":
+        cut.take({"kind": "open", "view": view, "connection": 1}, ())
+    silent, peer = Widget(app).peer("silent")
+    await peer.hello(...)
+    silent.pongs = False
+    assert (await asyncio.wait_for(silent.end, 8))[0] == 1006
+    await until(lambda: not cut._connections)
+    assert "a message to a page cannot be sent" in caplog.text
 
 
 async def test_no_more_come_in_than_max_clients_unless_one_is_a_stranger(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -220,6 +220,52 @@ async def test_a_silent_peer_is_dropped(
     assert await socket.ended()
 
 
+def trusting() -> ssl.SSLContext:
+    pytest.importorskip("cryptography")
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_peer_that_closes_twice_over_tls_ends_no_other_heartbeat(
+    engine: str, loop: str, app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """asyncio's TLS forgets its socket where it is closed again before it has ended."""
+    monkeypatch.setattr(heartbeat, "MIN_INTERVAL", 0)
+    monkeypatch.setattr(closing, "CLOSE_TIMEOUT", 0.3)
+
+    async def close_twice() -> None:
+        server = await app.serve(
+            port=0, host="127.0.0.1", handle_signals=False, ready_msg="", engine=engine, ssl="adhoc", heart_beat=0.1
+        )
+        sockets = []
+        for _ in range(3):
+            socket = await RawSocket.open(f"wss://127.0.0.1:{server.port}/ws", tls=trusting())
+            sockets.append(socket)
+            socket.send(TEXT, HELLO)
+            assert b'"clientID"' in (await socket.receive()).payload
+            if len(sockets) < 3:
+                socket.writer.transport.pause_reading()  # it does not answer TLS, either
+                for _ in range(3):
+                    socket.send(CLOSE, struct.pack(">H", 1000))
+                await asyncio.sleep(0.1)
+        assert await sockets[-1].ended()
+        await asyncio.sleep(0.5)
+        for socket in sockets:
+            socket.close()
+        await asyncio.sleep(0.1)
+        await server.stop()
+
+    make = asyncio.new_event_loop if loop == "asyncio" else pytest.importorskip("uvloop").new_event_loop
+    running = make()
+    try:
+        running.run_until_complete(asyncio.wait_for(close_twice(), 20))
+    finally:
+        running.close()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_a_peer_that_sends_slowly_stays(
     app: App, serve: Serve, sockets: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,11 +305,8 @@ async def test_a_peer_that_answers_stays_though_the_loop_was_busy(
 
 
 async def test_tls(engine: str, echo: App, serve: Serve, peers: Open) -> None:
-    pytest.importorskip("cryptography")
     url = (await serve(echo, engine=engine, ssl="adhoc")).replace("ws://", "wss://")
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    peer = await peers(url, 2, hello={}, ssl=context)
+    peer = await peers(url, 2, hello={}, ssl=trusting())
     value = os.urandom(9 * MIB)
     assert (await peer.call("echo", value))["result"] == value
     assert (await peer.call("echo", 1))["result"] == 1

@@ -48,9 +48,9 @@ def test_values_nest_as_deep_as_the_protocol_allows_and_no_deeper(kind: Any, nes
 
 
 @pytest.mark.parametrize("kind", [V1Encoder, V2Encoder])
-@pytest.mark.parametrize("text", ["[{" * 600, '["' * 600, '\\"[' * 600, "]}" * 600])
+@pytest.mark.parametrize("text", ["[{" * 600, '["' * 600, '\\"[' * 600, "]}" * 600, "\\" + "[" * 600, "[\\" * 600])
 def test_brackets_in_text_are_no_levels(kind: Any, text: str) -> None:
-    value = [text, {text: text}, b"x", text]
-    kind().pack(value)
+    for value in (text, [text, {text: text}, b"x", text]):
+        kind().pack(value)
     with pytest.raises(NotSerializable, match="nested too deeply"):
         kind().pack([text, lists(513), text])

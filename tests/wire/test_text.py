@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import math
+import time
 from typing import Any
 
 import numpy
@@ -173,6 +174,16 @@ def test_the_values_of_a_message_are_counted(calls: bool) -> None:
     assert received(text, calls, **limits) is not None
     why = f"over max_elements ({count - 1}) values are in one message"
     assert refused(text, calls, max_elements=count - 1) == (LimitExceeded, why, "rpc:c0:1")
+
+
+@pytest.mark.parametrize("escape", ['\\"', "\\\\", "a\\n"])
+def test_text_that_does_not_end_is_not_looked_at_again_and_again(escape: str) -> None:
+    """Before hello, too (LIM-2): it held up all others for three quarters of a minute."""
+    text = '{"a":"' + escape * (65_000 // len(escape))
+    began = time.thread_time()
+    assert refused(text, True)[0] is ParseError
+    assert refused(text.encode(), True)[0] is ParseError
+    assert time.thread_time() - began < 2  # of the processor; it is a millisecond
 
 
 def test_more_values_may_come_after_hello() -> None:

@@ -20,7 +20,7 @@ export class Watch {
 
   /** Something was just asked of the kernel. */
   start(): void {
-    this.stop();
+    clearTimeout(this.#timer); // and it stays silent until it is heard
     this.#last = performance.now();
     this.#asked = true;
     this.#wait(ANSWER);

@@ -60,3 +60,16 @@ test("a watch that has stopped tells nothing more, also where the question shows
   expect(told).toEqual([]);
   expect(vi.getTimerCount()).toBe(0);
 });
+
+test("a page that is loaded again while the kernel is silent is told as soon as it is heard", () => {
+  const { watch, told } = watched();
+  watch.start();
+  vi.advanceTimersByTime(5000);
+  watch.start();
+  vi.advanceTimersByTime(4999);
+  expect(told).toEqual([true]);
+  watch.heard();
+  expect(told).toEqual([true, false]);
+  vi.advanceTimersByTime(13_000);
+  expect(told).toEqual([true, false, true]);
+});

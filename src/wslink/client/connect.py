@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import ssl as ssl_module
 from collections.abc import Generator, Mapping
 from types import TracebackType
@@ -153,7 +155,15 @@ def _reason(error: Exception, url: str) -> str:
         return f"the server responded with {error.status} ({error.message}){advice}"
     # With a proxy, the scheme differs.
     told = str(error).replace(url.partition(":")[2], shown_url(url).partition(":")[2])
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.ECONNREFUSED:
+        return told + _REFUSED
+    if number and "Connect call failed" in told:  # all that asyncio says of any error
+        return f"{told}: {os.strerror(number)}"
     return told + next((advice for sign, advice in _OF_ERROR.items() if sign in told), "")
+
+
+_REFUSED = "; nothing listens there: is the server running, and is this its port?"
 
 
 _OF_STATUS = {
@@ -163,7 +173,7 @@ _OF_STATUS = {
 """Advice for refused handshakes, by status."""
 
 _OF_ERROR = {
-    "Connect call failed": "; nothing listens there: is the server running, and is this its port?",
+    "Server disconnected": "; if the server speaks TLS at this port: wss:// instead of ws://",
     "WRONG_VERSION_NUMBER": "; the server does not speak TLS at this port: ws:// instead of wss://",
     "CERTIFICATE_VERIFY_FAILED": "; connect(url, ssl=...) takes a context that trusts it, or False for any certificate",
 }

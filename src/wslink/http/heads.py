@@ -29,7 +29,8 @@ def read_head(data: bytes, ask: bool = True) -> MultiMapping[str] | None:
         ask: whether aiohttp may be used; if not, None is returned where it would be needed.
     """
     if _PLAIN.fullmatch(data) is not None:
-        pairs = _HEADER.findall(data.decode("ascii"))
+        text = data.decode("ascii")
+        pairs = _HEADER.findall(text, text.index("\n"))  # in the first line, it would look on from each letter
         headers = CIMultiDict(pairs)
         if len(pairs) <= MAX_HEADERS and "Host" in headers and len(set(map(str.lower, headers))) == len(pairs):
             return headers

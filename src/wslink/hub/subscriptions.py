@@ -153,6 +153,7 @@ class Subscriptions(TopicRegistry):
         self, session: SessionView, held: Held, topic: Topic, allowed: Narrowed, old: Subscription | None
     ) -> Subscription:
         """Activate one topic's part of a subscription. Call it with the lock held."""
+        self.topics.setdefault(topic.name, topic)
         new = Subscription(held.id, session, topic, allowed.definition, allowed.matches, held.covers is not None)
         new.flow = held.flow
         held.parts[topic.name] = new
@@ -231,7 +232,10 @@ class Subscriptions(TopicRegistry):
         if isinstance(name, str) and name in self.topics:
             return self.topics[name]
         if self.open_topics and isinstance(name, str) and is_topic(name):
-            return self._make_topic(name, "reliable")
+            most = self.limits.max_filter_text
+            if len(name) > most:
+                raise InvalidParams(f"the name of an undeclared topic is over max_filter_text ({most}) characters")
+            return Topic(name, "reliable", self._publisher)  # which stays once something is subscribed to it
         known = ", ".join(sorted(self.topics)[:20]) or "none"
         told = "" if self._authorization.active else f"; topics: {known}"  # the client may not be allowed to know them
         raise InvalidParams(f"there is no topic {shown(name)}{told}")

@@ -59,7 +59,7 @@ class Side(asyncio.Protocol):
 
     def close(self) -> None:
         """End the connection after what is waiting has been sent."""
-        if self.transport is not None:
+        if self.transport is not None and not self.transport.is_closing():  # of asyncio's TLS, twice leaves nothing
             self.transport.close()
 
     def abort(self) -> None:

@@ -33,7 +33,8 @@ class CloseTimer:
         self._handle = asyncio.get_running_loop().call_later(self._timeout, self._late)
 
     def _late(self) -> None:
-        if self._transport.get_extra_info("socket").fileno() < 0:  # it has ended; asyncio must not be notified twice
+        raw = tcp.socket_of(self._transport)
+        if raw is None or raw.fileno() < 0:  # it has ended; asyncio must not be notified twice
             return
         if tcp.line(self._transport).taken - self._taken < MIN_TAKEN:
             self._transport.abort()

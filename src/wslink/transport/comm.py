@@ -316,7 +316,10 @@ class CommEndpoint:
         """Handle a message of an unknown connection: its first, or one that has ended here."""
 
         def send(content: dict[str, Any], buffers: list[Buffer]) -> None:
-            self._send({"view": view, "connection": number, **content}, buffers)
+            try:
+                self._send({"view": view, "connection": number, **content}, buffers)
+            except Exception:  # the page gives no sign of life then, or notices a gap
+                logger.exception("a message to a page cannot be sent")
 
         if kind == "open" and self._has_room():
             send({"kind": "opened"}, [])

@@ -120,11 +120,16 @@ class _Wheel:
     def _turn(self) -> None:
         late = asyncio.get_running_loop().time() - self._due > self._interval / 2
         self._current = (self._current + 1) % STEPS
-        for heartbeat in list(self._steps[self._current]):
-            heartbeat.tick(late)
+        step = self._steps[self._current]
+        for heartbeat in step:
+            asyncio.get_running_loop().call_soon(self._tick, step, heartbeat, late)  # an exception affects no other
         self._running = any(self._steps)
         if self._running:
             self._schedule()
+
+    def _tick(self, step: set[Heartbeat], heartbeat: Heartbeat, late: bool) -> None:
+        if heartbeat in step:
+            heartbeat.tick(late)
 
 
 @per_loop

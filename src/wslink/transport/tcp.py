@@ -39,14 +39,24 @@ UNKNOWN = Line(0, math.inf)
 
 def line(transport: asyncio.WriteTransport) -> Line:
     """The state of a connection."""
-    return line_of(transport.get_extra_info("socket"), transport.get_write_buffer_size())
+    raw = socket_of(transport)
+    return line_of(raw, transport.get_write_buffer_size() if raw is not None else 0)
+
+
+def socket_of(transport: asyncio.WriteTransport) -> Any:
+    """The socket of a connection; None once it has ended, where the event loop forgets it then."""
+    try:
+        return transport.get_extra_info("socket")
+    except AttributeError:  # asyncio's TLS, where it is closed twice
+        return None
 
 
 def waits(transport: asyncio.WriteTransport) -> bool:
     """Whether written data has not been acknowledged by the peer's system."""
-    if transport.get_write_buffer_size():
+    raw = socket_of(transport)
+    if raw is not None and transport.get_write_buffer_size():
         return True
-    info = _info(transport.get_extra_info("socket"))
+    info = _info(raw)
     return bool(info) and any(struct.unpack_from("=I", info, at)[0] for at in (_UNACKNOWLEDGED, _UNSENT))
 
 

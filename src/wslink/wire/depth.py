@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from array import array
 
 import msgpack
@@ -13,7 +12,6 @@ from wslink.wire.frames import Buffer
 MAX_DEPTH = 512
 """Lists and maps inside one another in a value that is sent; JavaScript's client reads no more."""
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKETS = b"[]{}"
 _STEPS = bytes.maketrans(_BRACKETS, bytes((1, 255, 1, 255)))
 _OTHERS = bytes(set(range(256)) - set(_BRACKETS))
@@ -28,9 +26,16 @@ def is_deep_json(text: bytes) -> bool:
     """Whether the value encoded as `text` nests more than MAX_DEPTH levels deep."""
     if len(text) <= 2 * MAX_DEPTH or text.count(b"[") + text.count(b"{") <= MAX_DEPTH:
         return False
-    # Split at quotes is the faster, where none stands in a string.
-    outside = _STRING.sub(b"", text) if b'\\"' in text else b"".join(text.split(b'"')[::2])
-    return max(itertools.accumulate(array("b", outside.translate(_STEPS, _OTHERS)))) > MAX_DEPTH
+    steps = outside_strings(text).translate(_STEPS, _OTHERS)
+    return max(itertools.accumulate(array("b", steps)), default=0) > MAX_DEPTH
+
+
+def outside_strings(text: bytes) -> bytes:
+    """A JSON text without its strings. A regular expression would take the square of the time for one that does not
+    end, and a hundred times the memory for any."""
+    if b"\\" in text:
+        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return b"".join(text.split(b'"')[::2])
 
 
 def is_deep_packed(text: Buffer) -> bool:

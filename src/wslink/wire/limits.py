@@ -65,7 +65,7 @@ class Limits:
     max_filter_values: int = 4096
     """LIM-7: values in a list of a filter."""
     max_filter_text: int = 1024
-    """LIM-7: characters of a name or a string in a filter."""
+    """LIM-7: characters of a name or a string in a filter, and of the name of a topic that is not declared."""
     max_filter_size: int = MIB
     """LIM-7: what all filters of a client count: 64 bytes for each condition and value, and their characters."""
     max_server_filter_size: int = 32 * MIB

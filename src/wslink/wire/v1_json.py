@@ -15,7 +15,7 @@ import msgspec
 
 from wslink.errors import InvalidRequest, LimitExceeded, NotSerializable, ParseError, PeerError
 from wslink.wire import arrays
-from wslink.wire.depth import is_deep_json
+from wslink.wire.depth import is_deep_json, outside_strings
 from wslink.wire.frames import Buffer, Frame, Message, message, text_frame
 from wslink.wire.heads import text_id
 from wslink.wire.limits import EARLY_ELEMENTS, Limits
@@ -357,14 +357,10 @@ def _parse(data: Buffer | str, is_wide: bool) -> Value:
         raise ParseError(f"malformed JSON: {explained(error)}") from error
 
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-
-
 def _elements(data: Buffer | str) -> int:
     """An upper bound on the number of values in a text."""
-    text = data if isinstance(data, str) else bytes(data).decode(errors="replace")
-    return _separators(_STRING.sub("", text))
+    return _separators(outside_strings(data.encode(errors="replace") if isinstance(data, str) else bytes(data)))
 
 
-def _separators(text: str) -> int:
-    return text.count(",") + text.count("[") + text.count("{")
+def _separators(text: bytes) -> int:
+    return text.count(b",") + text.count(b"[") + text.count(b"{")

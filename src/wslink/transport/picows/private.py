@@ -100,7 +100,8 @@ class Line:
         }.get
 
     def close(self) -> None:
-        self.transport.close()
+        if not self.transport.is_closing():  # asyncio's TLS is of no use after the second time
+            self.transport.close()
 
     def abort(self) -> None:
         self.transport.abort()
