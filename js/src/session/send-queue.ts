@@ -6,6 +6,7 @@ import { DEFAULT_FRAME_SIZE, HEADER_LENGTH, MAX_TOTAL } from "../wire/limits.js"
 import { Unacknowledged } from "./numbering.js";
 import { Pace } from "./pace.js";
 import { Source } from "./source.js";
+import { turn } from "./turn.js";
 import type { OnTransfer } from "./transfers.js";
 
 /** Larger frames are sent in pieces, and the page's event loop runs between them. */
@@ -334,7 +335,7 @@ export class SendQueue {
     if (left) this.#bulk.splice(this.#pace ? MAX_STREAMS - 1 : 0, 0, outgoing);
     void inform(outgoing.onTransfer, { sent: outgoing.offset, total: message.size });
     if (!left) return outgoing.sent();
-    await turn();
+    await new Promise<void>(turn);
   }
 
   /** A message cannot be read to its end. If the server does not support aborting, an empty chunk is malformed, so that it drops the message (G2-7). */
@@ -369,16 +370,4 @@ export class SendQueue {
     this.#lastId = (this.#lastId + 1) >>> 0;
     return this.#lastId;
   }
-}
-
-/** Lets the page's event loop run: resolves in a new task, which is not delayed like those of timers. */
-function turn(): Promise<void> {
-  const { port1, port2 } = new MessageChannel();
-  return new Promise((resolve) => {
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
 }
