@@ -250,6 +250,14 @@ def _values(socket: WebSocket, number: int) -> bytes:
     return _message(socket, wire.subscribe(number % 1000 + 1, "test.topic", {f"tag{n}": values for n in range(8)}))
 
 
+@attack(
+    "filters of many values, of many clients",
+    secret=True, reads=True, connections=20, kinds=("picows", "aiohttp"), long=True,
+)  # fmt: skip
+def _values_of_many(socket: WebSocket, number: int) -> bytes:
+    return _values(socket, number)
+
+
 # Handshakes -----------------------------------------------------------------------------------------------------------
 
 

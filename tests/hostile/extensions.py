@@ -83,7 +83,7 @@ def _hellos(socket: WebSocket, _: int) -> bytes:
 
 @attack(
     "results that are read and never acknowledged",
-    secret=True, reads=True, features=FLOWS, kinds=MESSAGES, alike=True, growth=PROCESS_BYTES + OUTBOX,
+    secret=True, reads=True, features=FLOWS, kinds=MESSAGES, alike=True,
 )  # fmt: skip
 def _unacknowledged(socket: WebSocket, _: int) -> bytes:
     return many(socket, 500, lambda n: wire.message(wire.call("test.big", 64 * 1024)))
@@ -92,7 +92,7 @@ def _unacknowledged(socket: WebSocket, _: int) -> bytes:
 @attack(
     "results that are read and never acknowledged, of many clients",
     secret=True, reads=True, features=FLOWS, connections=10, kinds=WAITING, alike=True,
-    growth=PROCESS_BYTES + 3 * OUTBOX,
+    growth=PROCESS_BYTES + 2 * OUTBOX,
 )  # fmt: skip
 def _unacknowledged_by_many(socket: WebSocket, number: int) -> bytes:
     return _unacknowledged(socket, number)

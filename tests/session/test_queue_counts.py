@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -154,6 +155,31 @@ def test_what_waits_for_a_gate_counts_apart() -> None:
     assert queue.drop(again) is True
     assert queue.gated == 0
     assert behind(queue) == queue.waiting - max(one.cutter.left for one in (entry,) if one.cutter)
+
+
+def test_what_is_kept_of_messages_that_are_being_sent_is_right_whatever_happens_to_the_queue() -> None:
+    queue, chance = SendQueue(10**9), random.Random(17)
+    for number in range(2_000):
+        some = [entry for streams in queue._lanes or () for stream in streams for entry in stream.entries]
+        act = chance.random()
+        if act < 0.5 or not some:
+            message = large("x", chance.randrange(17_000, 200_000)) if chance.random() < 0.7 else small("x")
+            put(queue, message, chance.choice("abc"), key=chance.choice(("k", "l", None)))
+        elif act < 0.95:
+            queue.next(chance.choice((20_000, 50_000, 300_000)))
+        elif act < 0.97:
+            queue.give_up(chance.choice(some))
+        elif act < 0.99:
+            queue.drop(chance.choice(some))
+        elif number % 7:
+            queue.interrupt()
+        else:
+            queue.clear()
+        entries = [entry for streams in queue._lanes or () for stream in streams for entry in stream.entries]
+        cutters = [entry.cutter for entry in entries if entry.cutter is not None]
+        assert queue.taken == sum(cutter.offset for cutter in cutters)
+    drain(queue)
+    assert queue.taken == 0
 
 
 def test_a_message_waits_for_what_it_comes_after() -> None:

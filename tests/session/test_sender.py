@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -128,6 +129,30 @@ def test_a_message_that_a_chunk_may_hold_goes_as_one_without_waiting(over: Calla
     sender.put(Entry(large("L", MIB)))
     kernel.held = 0
     assert not sender.send_whole(message)  # it would pass what waits
+
+
+async def test_a_large_message_takes_some_two_milliseconds_of_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TURN-1: also where all of it is taken at once."""
+
+    class Busy(Kernel):
+        """Of which each MiB takes the third of a millisecond."""
+
+        def send(self, frames: Sequence[Frame]) -> None:
+            super().send(frames)
+            self.now += sum(frame.size for frame in frames) / MIB / 3000
+
+    kernel = Busy(1 << 40, 1e9)
+    monkeypatch.setattr(sending, "monotonic", lambda: kernel.now)
+    sender = Sender(kernel, 1 << 30, again=lambda: sender.pump())
+    sizes: list[int] = []
+    for _ in range(8):
+        sender.put(Entry(large("L", 64 * MIB)))
+        while sender.queue.waiting:
+            sizes.append(sum(kernel.sizes))
+            kernel.sizes.clear()
+            await asyncio.sleep(0)
+        kernel.now += 0.03
+    assert 4 * MIB < max(sizes) <= 12 * MIB
 
 
 def test_a_message_of_one_chunk_holds_what_is_sent_in_several() -> None:

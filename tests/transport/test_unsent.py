@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import random
 import selectors
 import socket
@@ -22,6 +23,7 @@ from wslink.transport.picows.writing import REST
 from wslink.wire.chunks import HEADER
 
 FRAME = 100_000
+MIB = 1024 * 1024
 RECEIVE_BUFFER = 64 * 1024
 
 
@@ -107,6 +109,28 @@ async def test_little_of_a_large_frame_is_copied(
     while large not in received:
         payload = (await asyncio.wait_for(peer.receive(), 20)).payload
         received += payload if version == 1 else payload[HEADER.size :]
+    peer.close()
+
+
+async def test_a_large_frame_leaves_turns_to_others_where_all_of_it_is_taken(
+    app: App, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TURN-1: in version 1 a message is one frame, whatever its size."""
+    frames = app.topic("test.frame")
+    peer = await slow_peer(await serve(app, engine="picows"), TEXT)
+    turns = [0]
+
+    def taken(descriptor: int, pieces: list[bytes]) -> int:
+        turns[-1] += (size := sum(map(len, pieces)))
+        return size
+
+    monkeypatch.setattr(os, "writev", taken)
+    frames.publish({"pixels": bytes(64 * MIB)})
+    for _ in range(1000):
+        turns.append(0)
+        await asyncio.sleep(0)
+    assert sum(turns) > 64 * MIB
+    assert max(turns) < 10 * MIB
     peer.close()
 
 

@@ -59,7 +59,7 @@ export class Outgoing {
 
   /** Its bytes in memory, not counting the content of Blobs. */
   get kept(): number {
-    return this.message.parts.reduce((sum, part) => sum + (part instanceof Uint8Array ? part.length : 0), 0);
+    return this.message.parts.reduce((sum, part) => sum + (ArrayBuffer.isView(part) ? part.length : 0), 0);
   }
 }
 
@@ -307,7 +307,7 @@ export class SendQueue {
     const total = bytes.length - HEADER_LENGTH;
     this.#ahead += bytes.length;
     this.#send(withHeader(bytes, number, 0, total));
-    inform(outgoing.onTransfer, { sent: total, total });
+    void inform(outgoing.onTransfer, { sent: total, total });
   }
 
   /** Sends the next chunk of a large message. */
@@ -332,7 +332,7 @@ export class SendQueue {
     const left = outgoing.offset < message.size;
     // To a server that does not acknowledge, messages are sent one after another.
     if (left) this.#bulk.splice(this.#pace ? MAX_STREAMS - 1 : 0, 0, outgoing);
-    inform(outgoing.onTransfer, { sent: outgoing.offset, total: message.size });
+    void inform(outgoing.onTransfer, { sent: outgoing.offset, total: message.size });
     if (!left) return outgoing.sent();
     await turn();
   }

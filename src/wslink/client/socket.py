@@ -103,6 +103,7 @@ class Socket:
         try:
             while (frame := await self._socket.receive()).type in _DATA:
                 await take(frame.type is aiohttp.WSMsgType.BINARY, frame.data)
+                del frame  # which may be large: it is not to be kept while the next one is waited for
             if frame.type is aiohttp.WSMsgType.CLOSE:
                 end = ConnectionClosed(frame.data, str(frame.extra or ""))
                 await self._answer_close(frame.data)

@@ -14,10 +14,11 @@ from wslink.session.entries import Entry
 from wslink.session.numbering import Received
 from wslink.session.send_queue import SendQueue
 from wslink.session.window import DeliveryWindow, Settled
+from wslink.wire.chunks import SMALL_MESSAGE
 from wslink.wire.frames import Frame, Message
 
 LOOK_EVERY = 32
-"""Frames that are sent before the clock is read."""
+"""Small frames that are sent before the clock is read. It is read after each large one."""
 TURN_TIME = 0.002
 """Seconds per turn of the event loop for sending one client's frames (TURN-1)."""
 MAX_HELD = 60_000
@@ -93,7 +94,7 @@ class FlowControl:
             sink.send((frame,))
             line.sent(now, frame.size)
             frames += 1
-            late = not frames % LOOK_EVERY and monotonic() - now > TURN_TIME
+            late = (not frames % LOOK_EVERY or frame.size > SMALL_MESSAGE) and monotonic() - now > TURN_TIME
         if not queue.waiting:
             line.idle()
         elif (late or 0 < delay < math.inf) and self._timer is None:

@@ -225,7 +225,7 @@ class Outgoing(Duties):
         self._settle(gone)
         if self.state is DETACHED:
             self.check_kept()
-        elif self.queue.waiting and (not before or self.queue.waiting > self._owner.backlog.share):
+        elif self.queue.waiting and (not before or self.queue.waiting + self.queue.taken > self._owner.backlog.share):
             self.paced().watch()
 
     def resume(self) -> None:

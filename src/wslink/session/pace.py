@@ -56,14 +56,8 @@ class Pace:
         """Whether no more calls are accepted from the client, because much is waiting for it behind the message that is
         being sent, or because it has many calls running (TURN-2). Publications that wait until the page has handled
         more do not count: the page may be waiting for a call."""
-        queue = self._queue
-        waiting = queue.waiting - queue.gated
-        if waiting:
-            most = self._backlog.share
-            crowded = most < self._limits.max_outbox
-            if (waiting > most or crowded) and behind(queue) > most:
-                return True
-        return self._full()
+        queue, most = self._queue, self._backlog.share
+        return (queue.waiting + queue.taken > most and behind(queue) > most) or self._full()
 
     def watch(self) -> None:
         """Messages are waiting for the client. It has to accept some in time, and above a bound no calls are accepted

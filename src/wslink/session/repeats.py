@@ -18,13 +18,15 @@ class Repeats:
 
     Attributes:
         waiting: bytes that are waiting to be sent.
+        taken: bytes that were taken of messages that are being sent: each is kept until its last chunk is taken.
         repeats: the messages that are still to be repeated; None if there never were any.
     """
 
-    __slots__ = ("_begun", "_cutter", "_frames", "_offsets", "repeats", "waiting")
+    __slots__ = ("_begun", "_cutter", "_frames", "_offsets", "repeats", "taken", "waiting")
 
     def __init__(self) -> None:
         self.waiting: int = 0
+        self.taken: int = 0
         self._begun = 0  # remaining bytes of messages that are being sent
         self._frames: list[Frame] | None = None  # of a message whose frames stay together, in reverse order
         self.repeats: deque[tuple[int, Message]] | None = None
@@ -52,9 +54,8 @@ class Repeats:
             return self._took(renumbered(message.frames, number)[0])
         if self._cutter is None:
             self._cutter = Cutter(message.source, number, self._offsets.get(number, 0))
-        else:  # each chunk but the first adds a header to what the message counts
-            self._begun += HEADER_LENGTH
-            self.waiting += HEADER_LENGTH
+        else:
+            self._count_header()
         frame = self._cutter.next(chunk)
         if not self._cutter.left:
             self.repeats.popleft()
@@ -67,7 +68,16 @@ class Repeats:
         self._cutter = None
         self._offsets = FROM_THE_START
         self.waiting -= self._begun
-        self._begun = 0
+        self._begun = self.taken = 0
+
+    def _count_taken(self, cutter: Cutter, before: int) -> None:
+        """A chunk was taken of a message of which `before` bytes had been taken."""
+        self.taken += cutter.offset - before if cutter.left else -before
+
+    def _count_header(self) -> None:
+        """Each chunk but the first adds a header to what its message counts."""
+        self._begun += HEADER_LENGTH
+        self.waiting += HEADER_LENGTH
 
     def _took(self, frame: Frame) -> Frame:
         self._begun -= frame.size

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from wslink.errors import LimitExceeded
 from wslink.session.entries import Entry, Names, Stream
 from wslink.session.repeats import Repeats
-from wslink.wire.chunks import HEADER_LENGTH, SMALL_MESSAGE, Cutter, renumbered
+from wslink.wire.chunks import SMALL_MESSAGE, Cutter, renumbered
 from wslink.wire.frames import Frame, Message
 
 URGENT, NORMAL, BULK = range(3)
@@ -242,10 +242,10 @@ class SendQueue(Repeats):
         if not entry.begun:
             self._begin(entry)
         if (cutter := entry.cutter) is not None:
-            if cutter.offset:  # each chunk but the first adds a header to what the message counts
-                self._begun += HEADER_LENGTH
-                self.waiting += HEADER_LENGTH
+            if before := cutter.offset:
+                self._count_header()
             frame = cutter.end() if entry.ended else cutter.next(chunk)
+            self._count_taken(cutter, before)
         else:
             assert self._frames is not None
             frame = self._frames.pop()
@@ -363,8 +363,8 @@ def behind(queue: SendQueue) -> int:
     """Bytes that wait behind the largest message that is being sent, except those that wait for a gate. A message that
     is being sent counts as a whole: it is kept until its last chunk has been taken."""
     heads = (stream.entries[0].cutter for streams in queue._lanes or () for stream in streams)
-    begun = [(cutter.offset, cutter.left) for cutter in heads if cutter is not None]
-    return queue.waiting - queue.gated + sum(offset for offset, _ in begun) - max(map(sum, begun), default=0)
+    largest = max((cutter.offset + cutter.left for cutter in heads if cutter is not None), default=0)
+    return queue.waiting + queue.taken - queue.gated - largest
 
 
 def waiting(queue: SendQueue) -> list[tuple[int, Entry]]:

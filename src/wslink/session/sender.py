@@ -13,7 +13,7 @@ from wslink.session.entries import Entry
 from wslink.session.flow import LOOK_EVERY, TURN_TIME, FlowControl
 from wslink.session.nowhere import Nowhere
 from wslink.session.send_queue import QueueLedger, SendQueue
-from wslink.wire.chunks import whole_source
+from wslink.wire.chunks import SMALL_MESSAGE, whole_source
 from wslink.wire.frames import Frame, Message
 
 
@@ -99,18 +99,17 @@ class Sender:
         if self.flow is not None:
             self.flow.pump()
             return waiting - len(queue)
-        frames, start = 0, 0.0
+        frames, start = 0, monotonic()
         while transport.writable and (frame := queue.next(chunk.size)) is not None:
             transport.send((frame,))
             chunk.given(frame.size)
             if frame.size >= chunk.size and transport.writable:
                 chunk.taken(monotonic())
             frames += 1
-            if not frames % LOOK_EVERY:
-                start = start or monotonic()
-                if self._again is not None and monotonic() - start > TURN_TIME:
-                    self._wait_for_turn(self._again)
-                    break
+            late = (not frames % LOOK_EVERY or frame.size > SMALL_MESSAGE) and monotonic() - start > TURN_TIME
+            if late and self._again is not None:
+                self._wait_for_turn(self._again)
+                break
         if not queue.waiting:
             chunk.idle()
         return waiting - len(queue)

@@ -236,6 +236,7 @@ class AiohttpConnection:
                     await self._expanding.hand_on(message.data, self._receiver, self._fail)
                 else:
                     self._receiver.receive(message.type is WSMsgType.BINARY, message.data)
+                del message  # which may be large: it is not to be kept while the next one is waited for
                 if self._reads_little and self._receiver.state is State.OPEN:
                     self._read_at_a_time(READ_SIZE)
             elif message.type is WSMsgType.PING:

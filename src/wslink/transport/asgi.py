@@ -60,6 +60,7 @@ class AsgiSocket:
             if len(data) > max_frame:
                 return 1009, f"a message is at most {max_frame} bytes"
             carried().receive(binary, data)
+            del event, data  # which may be large: it is not to be kept while the next one is waited for
             if carried().state is CLOSED:
                 return 0, ""
             if gate.closed:

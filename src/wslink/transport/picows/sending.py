@@ -12,11 +12,9 @@ from wslink.kernel import limit_unsent
 from wslink.session.ports import FrameReceiver
 from wslink.transport import deflate
 from wslink.transport.picows.frames import SHORT_HEADS, SMALL, frame_head, joiner
-from wslink.transport.picows.writing import Writing
+from wslink.transport.picows.writing import SLICE, Writing
 from wslink.wire.frames import Buffer, Frame
 
-SLICE = 2 * 1024 * 1024
-"""Bytes that are given to the kernel at a time."""
 WHOLE = 4 * 1024 * 1024
 """Bytes of a frame from which on the kernel is given as much of it as it takes: nothing can overtake the rest of it. No
 chunk is so large."""
@@ -95,7 +93,7 @@ class Sending(Writing):
         """Slice a frame into what is written at a time. Small parts, such as chunk headers, are joined to the previous
         slice."""
         slices = self._slices
-        if size >= WHOLE and not self._lifted:
+        if size >= WHOLE > self._unsent and not self._lifted:
             self._lifted = True
             limit_unsent(self._transport, WHOLE)
         pending = frame_head(kind, size, compressed)

@@ -19,10 +19,16 @@ from wslink.wire.frames import Buffer, Frame
 REST = 64 * 1024
 """Bytes of what the kernel does not take that are given to the transport, which copies them (asyncio's until Python
 3.12) and tells when it has sent them, where the event loop does not tell when the kernel takes more."""
-MAX_PIECES = 64
-"""Slices that are given to the kernel together."""
 GATHER = 64 * 1024
 """Bytes of small frames that are written together."""
+SLICE = 1024 * 1024
+"""Bytes of a large frame that are written together. What the peer acknowledges meanwhile makes room at the end of a
+write: with larger ones, the kernel stops taking more in the middle of a frame even if the peer is as fast, and the
+event loop has to wait for room."""
+PER_TURN = 8 * SLICE
+"""Bytes that are written in one turn of the event loop (TURN-1): some 2 ms."""
+MAX_PIECES, AT_ONCE = 64, SLICE + GATHER
+"""Slices, and bytes of them, that are given to the kernel together."""
 
 
 class Writing(WSListener):
@@ -118,32 +124,37 @@ class Writing(WSListener):
             self._descriptor = -1 if secure else transport.get_extra_info("socket").fileno()
         if self._descriptor < 0 or transport.is_closing() or transport.get_write_buffer_size():
             return False
-        left = self._offer(self._descriptor)
-        if not slices or (left and self._watch()):
+        waits = self._offer(self._descriptor)
+        if not slices or (waits and self._watch()):
             return True
         if len(slices[0]) > REST:
             view = memoryview(slices[0])
             slices[:1] = view[:REST], view[REST:]
         return False
 
-    def _offer(self, descriptor: int) -> int:
-        """Offer slices to the kernel until it accepts no more. Returns how much of the last one is left; 0 if
-        everything was written, or the connection has ended, which the transport will notice."""
-        slices = self._slices
-        while slices:
-            offered = slices[:MAX_PIECES]
+    def _offer(self, descriptor: int) -> bool:
+        """Offer slices to the kernel until it accepts no more, or has accepted `PER_TURN`. Returns whether the rest has
+        to wait. False if the connection has ended, which the transport will notice."""
+        slices, room = self._slices, PER_TURN
+        while slices and room > 0:
+            count = size = 0
+            for piece in slices[:MAX_PIECES]:
+                if count and size + len(piece) > AT_ONCE:
+                    break
+                count += 1
+                size += len(piece)
             try:
-                taken = os.writev(descriptor, offered)
+                taken = os.writev(descriptor, slices[:count])
             except BlockingIOError:
                 taken = 0
             except OSError:
-                return 0
-            left = sum(map(len, offered)) - taken
-            if left:
+                return False
+            if taken < size:
                 self._took(taken)
-                return left
-            del slices[:MAX_PIECES]
-        return 0
+                return True
+            del slices[:count]
+            room -= size
+        return bool(slices)
 
     def _watch(self) -> bool:
         """Let the event loop watch for room in the kernel; False if that is left to the transport."""
