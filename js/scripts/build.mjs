@@ -18,6 +18,9 @@ const plugin = {
   name: "plain-members",
   setup: ({ onLoad }) => onLoad({ filter: /\/src\/.*\.ts$/ }, ({ path }) => ({ contents: plainMembers(path), loader: "ts" })),
 };
+/** What only Node needs is left out of what pages load. */
+const none = `import { UnsupportedError } from "../errors.js"; export async function importWebSocket() { throw new UnsupportedError("there is no WebSocket here"); }`;
+const browserOnly = { name: "browser-only", setup: ({ onLoad }) => onLoad({ filter: /\/transports\/node\.ts$/ }, () => ({ contents: none, loader: "js" })) };
 const sources = readdirSync("src", { recursive: true, encoding: "utf8" }).filter((file) => /(?<!^notebook\/.*)\.ts$/.test(file));
 // Pages never load ws; what serves as a page in Node, as in tests of applications, may.
 const external = ["ws"];
@@ -28,7 +31,7 @@ const old = { target: "es2017", define: { "import.meta.url": '""' }, supported: 
 rmSync("dist", { recursive: true, force: true });
 rmSync("cjs", { recursive: true, force: true });
 execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], { stdio: "inherit" });
-await build({ ...common, entryPoints: ["src/client/index.ts"], outfile: "dist/client.js", format: "esm" });
+await build({ ...common, entryPoints: ["src/client/index.ts"], outfile: "dist/client.js", format: "esm", plugins: [browserOnly] });
 await shrink("dist/client.js");
 await build({ ...common, entryPoints: ["src/replay/index.ts"], outfile: "dist/replay.js", format: "iife" });
 await build({

@@ -4,12 +4,17 @@ export function report(error: unknown): void {
   else console.error(error);
 }
 
-/** Calls a function of the application without waiting for it: what it throws, or rejects with, is reported. */
-export function inform<T>(callback: ((value: T) => unknown) | undefined, value: T): void {
+/**
+ * Calls a function of the application without waiting for it: what it throws, or rejects with, is reported.
+ *
+ * @returns if it returned a promise, one that resolves when that has settled.
+ */
+export function inform<Args extends unknown[]>(callback: ((...args: Args) => unknown) | undefined, ...args: Args): Promise<unknown> | undefined {
   try {
-    const result = callback?.(value) as PromiseLike<unknown> | null | undefined;
-    if (typeof result?.then === "function") void Promise.resolve(result).then(undefined, report);
+    const result = callback?.(...args) as PromiseLike<unknown> | null | undefined;
+    if (typeof result?.then === "function") return Promise.resolve(result).then(undefined, report);
   } catch (error) {
     report(error);
   }
+  return undefined;
 }

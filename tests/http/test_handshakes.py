@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import itertools
 import logging
 import random
 from collections.abc import Iterable
@@ -29,7 +28,7 @@ async def answer(url: str, head: bytes) -> tuple[int, str]:
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
         writer.write(head)
-        got = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        got = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
         accept = [line for line in got.lower().splitlines() if line.startswith(b"sec-websocket-accept")]
         return int(got.split()[1]), b"".join(accept).decode()
     except (asyncio.IncompleteReadError, ConnectionError):
@@ -132,17 +131,15 @@ def generated(count: int) -> list[bytes]:
     return requests
 
 
+@pytest.mark.timeout(120)  # of servers that start and stop, on a busy machine
 async def test_generated_handshakes_are_answered_alike(engine: str, app: App) -> None:
     """A server that has seen no WebSocket yet leads each to aiohttp; a later one goes past it where it can."""
     requests = generated(150)
     fresh = []
-    for number in itertools.count():
-        if number * 50 >= len(requests):
-            break
-        for request in requests[number * 50 : number * 50 + 50]:
-            server = await app.serve(port=0, host="127.0.0.1", handle_signals=False, ready_msg="", engine=engine)
-            fresh.append(await answer(f"ws://127.0.0.1:{server.port}/ws", request))
-            await server.stop()
+    for request in requests:
+        server = await app.serve(port=0, host="127.0.0.1", handle_signals=False, ready_msg="", engine=engine)
+        fresh.append(await answer(f"ws://127.0.0.1:{server.port}/ws", request))
+        await server.stop()
     server = await app.serve(port=0, host="127.0.0.1", handle_signals=False, ready_msg="", engine=engine)
     url = f"ws://127.0.0.1:{server.port}/ws"
     assert (await answer(url, head(usual())))[0] == 101

@@ -1,10 +1,10 @@
 import { AuthenticationError, UsageError } from "../errors.js";
-import { numbers } from "../options.js";
+import { functions, isFunction, isText, must, numbers, objects, tagOf } from "../options.js";
 import type { WaitOptions } from "../rpc/deadline.js";
 import type { FeatureFactory } from "../session/features/feature.js";
 import type { Handler } from "../session/features/handle.js";
-import type { Transport } from "../transports/transport.js";
-import { type WebSocketConstructor, openWebSocket } from "../transports/websocket.js";
+import type { Transport, WebSocketConstructor } from "../transports/transport.js";
+import { openWebSocket } from "../transports/websocket.js";
 import { withDefaults } from "../wire/limits.js";
 import type { LaunchedSession } from "./launch.js";
 import { Link } from "./link.js";
@@ -63,14 +63,22 @@ export interface ConnectOptions extends WaitOptions {
 export async function connect(target?: string | URL | LaunchedSession | Transport, options?: ConnectOptions): Promise<Link>;
 export async function connect(options: ConnectOptions): Promise<Link>;
 export async function connect(target?: Target | ConnectOptions, options?: ConnectOptions): Promise<Link> {
+  objects({ options });
   if (isSession(target)) return connect(target.sessionURL, { ...options, secret: options?.secret ?? target.secret });
-  if (!isTarget(target)) return connect(undefined, { ...optionsOf(target), ...options });
-  const { secret: given, signal, timeout = 10_000, reconnect = true, callTimeout = 0, WebSocket, features, handlers, ...others }: ConnectOptions = { ...options };
+  if (!isTarget(target)) {
+    must("a URL, a session of launch(), a transport, or options", (value) => tagOf(value) === "Object", { target });
+    return connect(undefined, { ...target, ...options });
+  }
+  const { secret: given, signal, timeout = 10_000, reconnect = true, callTimeout = 0, WebSocket, features = [], handlers = {}, ...others }: ConnectOptions = { ...options };
   const limits = withDefaults(others);
   numbers(0, { timeout, callTimeout });
+  objects({ handlers });
+  must("a list of functions", (value) => Array.isArray(value) && value.every(isFunction), { features });
+  if (WebSocket) functions({ WebSocket });
+  if (!isText(given ?? "")) throw new UsageError("secret must be text");
   const page: Page = globalThis;
   const own = target === undefined ? defaultUrl(import.meta.url, page) : undefined;
-  const secret = textOf(given) ?? (own && pageSecret(own, page));
+  const secret = given ?? (own && pageSecret(own, page));
   const open = (attempt: AbortSignal): Promise<Transport> => openTransport(own ?? target ?? "", WebSocket, attempt);
   const refused = (): void => {
     if (own) forgetSecret(own, page);
@@ -86,8 +94,9 @@ export async function connect(target?: Target | ConnectOptions, options?: Connec
 
 type Target = string | URL | LaunchedSession | Transport;
 
+/** A URL, or a link of a page, is known by its address: it may come from another frame, where its class is another. */
 function isTarget(target: unknown): target is Exclude<Target, LaunchedSession> | undefined {
-  return target === undefined || typeof target === "string" || target instanceof URL || isTransport(target);
+  return target === undefined || isText(target) || "href" in Object(target) || isTransport(target);
 }
 
 function isTransport(target: unknown): target is Transport {
@@ -95,31 +104,16 @@ function isTransport(target: unknown): target is Transport {
 }
 
 function backoffOf(reconnect: ReconnectOptions | boolean): Backoff | undefined {
-  if (typeof reconnect !== "boolean") isOptions(reconnect);
+  must("an object, true or false", (value) => /^(Boolean|Object)$/.test(tagOf(value)), { reconnect });
   return reconnect === false ? undefined : new Backoff(reconnect === true ? {} : reconnect);
 }
 
-function isOptions(reconnect: unknown): void {
-  if (Object(reconnect) !== reconnect) throw new UsageError(`reconnect is ${String(reconnect)}: options, or true or false`);
-}
-
-/** Options that were passed instead of a target. */
-function optionsOf(options: ConnectOptions): ConnectOptions {
-  if (Object.prototype.toString.call(options) === "[object Object]") return options;
-  throw new UsageError("connect() takes a URL, a session from launch(), a transport, or options");
-}
-
-function textOf(secret: string | undefined): string | undefined {
-  if (typeof (secret ?? "") !== "string") throw new UsageError("a secret is text");
-  return secret;
-}
-
 function isSession(target: unknown): target is LaunchedSession {
-  return typeof target === "object" && target !== null && "sessionURL" in target;
+  return "sessionURL" in Object(target);
 }
 
 async function openTransport(target: string | URL | Transport, Constructor: WebSocketConstructor | undefined, signal: AbortSignal): Promise<Transport> {
-  if (typeof target !== "string" && !(target instanceof URL)) return target;
+  if (isTransport(target)) return target;
   const url = socketUrl(target, baseOf(globalThis));
   return openWebSocket(url, Constructor, signal);
 }

@@ -34,8 +34,7 @@ export type { Feature, FeatureFactory, FeatureHost } from "../session/features/f
 export type { Handler, HandlerContext } from "../session/features/handle.js";
 export type { OnProgress } from "../session/features/progress.js";
 export type { OnTransfer, Transfer } from "../session/transfers.js";
-export type { Transport, TransportEvents } from "../transports/transport.js";
-export type { WebSocketConstructor, WebSocketEvent, WebSocketLike } from "../transports/websocket.js";
+export type { Transport, TransportEvents, WebSocketConstructor, WebSocketEvent, WebSocketLike } from "../transports/transport.js";
 export type { CallMessage, ExtensionMessage, Publication, ResponseMessage, UnaskedMessage } from "../wire/messages.js";
 export { NDArray, type DType, type DTypes, type HalfArray } from "../wire/ndarray.js";
 export { VERSION } from "../version.js";

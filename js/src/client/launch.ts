@@ -2,6 +2,7 @@ import { LaunchError, TimeoutError } from "../errors.js";
 import { EventReader, type StartProgress, progressOf } from "../launcher/events.js";
 import { type Host, withHost } from "../launcher/host.js";
 import { type WaitOptions, giveUpAfter } from "../rpc/deadline.js";
+import { functions, objects } from "../options.js";
 import { inform } from "../report.js";
 
 /** What to start. All of it is posted; a command's variables are filled from it. */
@@ -52,14 +53,18 @@ export interface LaunchOptions extends WaitOptions {
  * const session = await launch("viewers/", { application: "terrain" }, { onProgress: ({ state }) => show(state) });
  * const link = await connect(session);
  */
-export async function launch(url: string | URL, request: LaunchRequest, options: LaunchOptions = {}): Promise<LaunchedSession> {
-  const { signal, timeout, onProgress } = options;
-  const notify = (progress: LaunchProgress): void => inform(onProgress, progress);
+export async function launch(url: string | URL, request: LaunchRequest, options?: LaunchOptions): Promise<LaunchedSession> {
+  objects({ options });
+  const { headers, onProgress, ...wait } = { ...options };
+  objects({ headers });
+  if (onProgress) functions({ onProgress });
+  const { signal } = wait;
+  const notify = (progress: LaunchProgress): void => void inform(onProgress, progress);
   const attempt = new AbortController();
-  const disarm = giveUpAfter({ timeout, signal }, (ms) => new TimeoutError("launch", ms), (reason) => attempt.abort(reason));
+  const disarm = giveUpAfter(wait, (ms) => new TimeoutError("launch", ms), (reason) => attempt.abort(reason));
   try {
     if (signal?.aborted) throw signal.reason as Error;
-    const session = sessionOf(await post(url, request, options, attempt.signal, notify), url);
+    const session = sessionOf(await post(url, request, headers, attempt.signal, notify), url);
     notify({ state: "ready", session });
     return session;
   } catch (reason) {
@@ -76,7 +81,7 @@ export async function launch(url: string | URL, request: LaunchRequest, options:
 type Description = Readonly<Record<string, unknown>>;
 type Notify = (progress: StartProgress) => void;
 
-async function post(url: string | URL, request: LaunchRequest, { headers }: LaunchOptions, signal: AbortSignal, notify: Notify): Promise<Description> {
+async function post(url: string | URL, request: LaunchRequest, headers: LaunchOptions["headers"], signal: AbortSignal, notify: Notify): Promise<Description> {
   // The body is sent as text/plain, as released clients send it: pages of another origin need no preflight for it.
   const init = { method: "POST", headers: { Accept: "text/event-stream, application/json", ...headers }, body: JSON.stringify(request), signal };
   const response = await fetch(url, init).catch((cause: unknown) => {

@@ -1,4 +1,5 @@
 import { AuthenticationError, ConnectionError, TimeoutError } from "../errors.js";
+import { objects } from "../options.js";
 import { giveUpAfter } from "../rpc/deadline.js";
 import type { FeatureFactory } from "../session/features/feature.js";
 import type { Handler } from "../session/features/handle.js";
@@ -66,8 +67,8 @@ export interface LinkOptions {
   readonly refused: () => void;
   readonly callTimeout: number | undefined;
   readonly limits: Limits;
-  readonly features: readonly FeatureFactory[] | undefined;
-  readonly handlers: Readonly<Record<string, Handler<never, never>>> | undefined;
+  readonly features: readonly FeatureFactory[];
+  readonly handlers: Readonly<Record<string, Handler<never, never>>>;
 }
 
 /** The close code of a connection that this side aborts without ending its session, which 1000 would end, too. */
@@ -99,6 +100,12 @@ export class Link extends (EventTarget as new () => LinkTarget) {
     const lost = backoff && ((): void => this.#giveUp(this.#transport, "the server gave no sign of life"));
     this.#session = new Session({ ...limits, features, lost });
     this.closed = new Promise((resolve) => (this.#closed = resolve));
+    // A browser that keeps a page which is left closes its connections, as if it were gone for good: the server would end the session.
+    const page: Partial<EventTarget> = globalThis;
+    const left = (event: Event & { readonly persisted?: boolean }): void => {
+      if (event.persisted) this.#giveUp(this.#transport, "the page was left", false, 1001);
+    };
+    page.addEventListener?.("pagehide", left, { signal: this.#closing.signal });
   }
 
   /**
@@ -108,7 +115,7 @@ export class Link extends (EventTarget as new () => LinkTarget) {
    */
   static async open(options: LinkOptions): Promise<Link> {
     const link = new Link(options);
-    for (const [method, handler] of Object.entries(options.handlers ?? {})) link.handle(method, handler);
+    for (const [method, handler] of Object.entries(options.handlers)) link.handle(method, handler);
     await link.#connect(options.signal);
     return link;
   }
@@ -161,6 +168,7 @@ export class Link extends (EventTarget as new () => LinkTarget) {
     kwargs?: Readonly<Record<string, unknown>>,
     options?: CallOptions,
   ): Promise<T> {
+    objects({ options });
     return (await this.#session.call(method, args, kwargs, { ...options, timeout: options?.timeout ?? this.#options.callTimeout })) as T;
   }
 
@@ -181,7 +189,7 @@ export class Link extends (EventTarget as new () => LinkTarget) {
     kwargs?: Readonly<Record<string, unknown>>,
     options?: StreamOptions,
   ): AsyncGenerator<T, void, undefined> {
-    return this.#session.stream(method, args, kwargs, { ...options }) as AsyncGenerator<T, void, undefined>;
+    return this.#session.stream(method, args, kwargs, options) as AsyncGenerator<T, void, undefined>;
   }
 
   /**
@@ -194,7 +202,7 @@ export class Link extends (EventTarget as new () => LinkTarget) {
    * @returns at once; await its `ready` to know that the subscription is in effect.
    */
   subscribe<T = unknown>(topic: string, callback: Callback<T>, options?: SubscribeOptions): Subscription {
-    return this.#session.subscribe(topic, callback as Callback, { ...options });
+    return this.#session.subscribe(topic, callback as Callback, options);
   }
 
   /**
@@ -275,9 +283,9 @@ export class Link extends (EventTarget as new () => LinkTarget) {
   }
 
   /** Aborts a connection: what still arrives over it is ignored. With `forGood` there will be no other, which the server is told. */
-  #giveUp(transport: Transport | undefined, reason: string, forGood = false): void {
+  #giveUp(transport: Transport | undefined, reason: string, forGood = false, code = 1006): void {
     if (!transport || this.state === "closing") return;
-    this.#cut({ code: 1006, reason });
+    this.#cut({ code, reason });
     transport.close(this.#welcome && !forGood ? GIVEN_UP : 1000, reason);
   }
 
@@ -326,6 +334,7 @@ export class Link extends (EventTarget as new () => LinkTarget) {
   #end(info: CloseInfo): void {
     if (this.state === "closed") return;
     this.#session.end("end", this.#error(info.code, info.reason));
+    this.#closing.abort();
     this.#closed(info);
     this.#changed();
   }

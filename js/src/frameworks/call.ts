@@ -1,6 +1,8 @@
 import type { Link } from "../client/link.js";
 import { UsageError } from "../errors.js";
+import { signals } from "../options.js";
 import type { CallOptions } from "../session/session.js";
+import { isLink } from "./connection.js";
 
 /** A method's calls as a component sees them: the newest one counts. */
 export interface CallStatus<T> {
@@ -35,7 +37,6 @@ export function calls<T>(): readonly [begin: Begin<T>, call: Caller<T>] {
   const begin: Begin<T> = (link, method, show) => {
     const end = new AbortController();
     let status: CallStatus<T> = IDLE;
-    show(status);
     current = async (args, kwargs, options) => {
       const own = (newest = {});
       const set = (change: Partial<CallStatus<T>>): void => {
@@ -44,6 +45,8 @@ export function calls<T>(): readonly [begin: Begin<T>, call: Caller<T>] {
       set({ pending: true, error: undefined, progress: undefined });
       try {
         if (!link) throw new UsageError("there is no link");
+        isLink(link);
+        signals({ signal: options?.signal });
         const signal = options?.signal ? AbortSignal.any([end.signal, options.signal]) : end.signal;
         const result = await link.call<T>(method, args, kwargs, { ...options, signal, onProgress: (progress) => set({ progress }) });
         set({ pending: false, result });
@@ -58,6 +61,6 @@ export function calls<T>(): readonly [begin: Begin<T>, call: Caller<T>] {
       end.abort();
     };
   };
-  // Effects of the components inside run first: what they call waits until those of this one have run, in the same step.
+  // In Vue, the components inside are mounted first: what they call waits until this one is, in the same step.
   return [begin, async (...args) => (current ?? (await Promise.resolve(), current))?.(...args)];
 }

@@ -2,6 +2,7 @@ import { type ConnectOptions, connect } from "../client/connect.js";
 import type { LaunchedSession } from "../client/launch.js";
 import type { Link, LinkState } from "../client/link.js";
 import { ConnectionError } from "../errors.js";
+import { isFunction, must } from "../options.js";
 
 /** What a component connects to: as of `connect`; none is the server that the page came from. */
 export type LinkTarget = string | URL | LaunchedSession | undefined;
@@ -20,6 +21,11 @@ export interface LinkStatus {
 }
 
 export const CONNECTING: LinkStatus = { link: undefined, state: "connecting", error: undefined };
+
+/** @throws UsageError for what is no link, such as all that useLink() returns. */
+export function isLink(link: Link): void {
+  must("a link", (value) => isFunction((value as { readonly subscribe?: unknown }).subscribe), { link });
+}
 
 /** What tells a target from another: components write sessions anew with each rendering. */
 export function keyOf(target: LinkTarget): string | undefined {

@@ -3,7 +3,7 @@
  *
  * @module wslink/react
  */
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useInsertionEffect, useMemo, useRef, useState } from "react";
 import type { Link } from "../client/link.js";
 import type { SubscribeOptions } from "../session/features/subscribe.js";
 import { type CallStatus, type Caller, IDLE, calls } from "./call.js";
@@ -68,8 +68,10 @@ export function useTopic<T = unknown>(link: Link | undefined, topic: string, opt
  * const { call, pending, result, error, progress } = useCall<number>(link, "terrain.elevation");
  */
 export function useCall<T = unknown>(link: Link | undefined, method: string): CallStatus<T> & { readonly call: Caller<T> } {
-  const [status, setStatus] = useState<CallStatus<T>>(IDLE);
+  const own = useMemo(() => ({}), [link, method]);
+  const [seen, setSeen] = useState<{ readonly own: object; readonly status: CallStatus<T> }>({ own, status: IDLE });
   const [[begin, call]] = useState(calls<T>);
-  useEffect(() => begin(link, method, setStatus), [link, method]);
-  return { ...status, call };
+  // Before all layout effects: those may call.
+  useInsertionEffect(() => begin(link, method, (status) => setSeen({ own, status })), [own]);
+  return { ...(seen.own === own ? seen.status : IDLE), call };
 }

@@ -1,6 +1,6 @@
 import type { Link } from "../client/link.js";
-import { UsageError } from "../errors.js";
 import type { Callback, PublicationInfo, SubscribeOptions, Subscription } from "../session/features/subscribe.js";
+import { isLink } from "./connection.js";
 
 /** A topic as a component sees it. */
 export interface TopicStatus<T> {
@@ -63,17 +63,18 @@ export function watchTopic<T>(link: Link, topic: string, options: SubscribeOptio
   };
   const take = frames<T>(change);
   const failed = (error: unknown): void => change({ error });
-  let subscription: Subscription;
-  const begin = (chosen: SubscribeOptions | undefined): Promise<void> => {
+  let subscription: Subscription | undefined;
+  const begin = async (chosen: SubscribeOptions | undefined): Promise<void> => {
+    isLink(link);
     subscription = link.subscribe(topic, take, chosen);
-    return subscription.ready;
+    await subscription.ready;
   };
   const replace = async (next: SubscribeOptions | undefined): Promise<void> => {
     try {
-      await subscription.update(next?.filter ?? null);
+      await (subscription ? subscription.update(next?.filter ?? null) : begin(next));
     } catch (error) {
-      // One that was refused has ended.
-      if (ended || !(error instanceof UsageError)) throw error;
+      // One that was refused has ended. By the name: the link may come from another copy of the client, such as /wslink/client.js.
+      if (ended || (error as Error).name !== "UsageError") throw error;
       await begin(next);
     }
     failed(undefined);
@@ -88,7 +89,7 @@ export function watchTopic<T>(link: Link, topic: string, options: SubscribeOptio
     },
     end() {
       ended = true;
-      void subscription.cancel();
+      void subscription?.cancel();
     },
   };
 }

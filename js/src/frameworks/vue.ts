@@ -3,7 +3,8 @@
  *
  * @module wslink/vue
  */
-import { type MaybeRefOrGetter, type Ref, nextTick, onMounted, shallowReactive, toRefs, toValue, watch, watchSyncEffect } from "vue";
+import { type MaybeRefOrGetter, type Ref, getCurrentInstance, getCurrentScope, nextTick, onMounted, shallowReactive, toRefs, toValue, watch, watchSyncEffect } from "vue";
+import { UsageError } from "../errors.js";
 import type { Link } from "../client/link.js";
 import type { SubscribeOptions } from "../session/features/subscribe.js";
 import { type CallStatus, type Caller, IDLE, calls } from "./call.js";
@@ -17,9 +18,18 @@ export type { TopicStatus } from "./topic.js";
 /** Each property as a ref to be read. */
 export type Refs<T> = { readonly [K in keyof T]: Readonly<Ref<T[K]>> };
 
+/** Begins to watch when the component is mounted; in an effectScope outside a component, at once in a page, and never where pages are rendered. */
+function whenMounted(watching: () => void): void {
+  const scope = getCurrentScope();
+  if (!scope) throw new UsageError("call it in setup(), before its first await, or in an effectScope");
+  // A store's scope lasts longer than the component that first uses it.
+  if (getCurrentInstance()) onMounted(() => scope.run(watching));
+  else if (typeof document !== "undefined") watching();
+}
+
 /** Does something while the component is mounted, anew where a source is another. */
 function whileMounted(sources: (() => unknown)[], begin: () => () => void): void {
-  onMounted(() => watch(sources, (_new, _old, onCleanup) => onCleanup(begin()), { immediate: true }));
+  whenMounted(() => watch(sources, (_new, _old, onCleanup) => onCleanup(begin()), { immediate: true }));
 }
 
 /**
@@ -85,7 +95,8 @@ export function useCall<T = unknown>(
 ): Refs<CallStatus<T>> & { readonly call: Caller<T> } {
   const status = shallowReactive<CallStatus<T>>({ ...IDLE });
   const [begin, call] = calls<T>();
+  const show = (next: CallStatus<T>): unknown => Object.assign(status, next);
   // At once, before watchers of the application run, which may call.
-  onMounted(() => watchSyncEffect((onCleanup) => onCleanup(begin(toValue(link), toValue(method), (next) => Object.assign(status, next)))));
+  whenMounted(() => watchSyncEffect((onCleanup) => (show(IDLE), onCleanup(begin(toValue(link), toValue(method), show)))));
   return { ...toRefs(status), call };
 }

@@ -1,5 +1,6 @@
 // Streams of a call's items, in both directions, within the credit that their readers grant (STR): wslink.rpc.streams in Python.
 import { ErrorCode, ProtocolError } from "../errors.js";
+import { isFunction } from "../options.js";
 import { textOf } from "../wire/text.js";
 
 /** What an argument may be instead of a value. */
@@ -144,8 +145,7 @@ export class Outlet {
 
 /** Whether an argument is a stream. */
 export function isSource(value: unknown): value is StreamSource {
-  if (typeof value !== "object" || value === null) return false;
-  return Symbol.asyncIterator in value || typeof (value as Partial<ReadableStream>).getReader === "function";
+  return Symbol.asyncIterator in Object(value) || isFunction((value as Partial<ReadableStream> | null)?.getReader);
 }
 
 /** Not every browser can iterate over a ReadableStream. It is locked when it is first read: the call may be refused for another argument. */

@@ -45,6 +45,8 @@ interface Sent {
 interface Sample {
   readonly at: number;
   readonly value: number;
+  /** Of bursts. */
+  readonly time?: number;
 }
 
 /** Congestion control for one direction of a connection. Times are seconds of one clock, sizes are in bytes, rates in bytes per second. */
@@ -62,9 +64,11 @@ export class CongestionController {
   /** Rates, falling: the first is the largest. */
   readonly #rates: Sample[] = [];
   /** Bytes that were acknowledged in bursts, falling. */
-  readonly #bursts: (Sample & { time: number })[] = [];
+  readonly #bursts: Sample[] = [];
   #burstStart: number;
   #burstBytes = 0;
+  /** Whether nothing was in flight after the latest acknowledgement, though more was waiting. */
+  #dry = false;
   /** Round trips, rising: the first is the smallest. */
   readonly #rtts: Sample[] = [];
   #round = 0;
@@ -147,16 +151,21 @@ export class CongestionController {
     if (!(total > this.delivered && total <= this.sentBytes)) return;
     let newest: Sent | undefined;
     while (this.#sent[0] && this.#sent[0].end <= total) newest = this.#sent.shift();
-    this.#sampleBurst(now, total - this.delivered, newest);
+    const burst = this.#countBurst(now, total - this.delivered);
     this.delivered = total;
     this.#deliveredTime = now;
     if (!newest) return;
     this.#firstTime = newest.time;
     const stale = this.#sampleRtt(now, Math.max(now - newest.time - Math.max(held, 0), 1e-6));
     const limited = this.#sampleRate(now, newest, held);
+    this.#dry = !limited && this.#sent.length === 0 && this.#probeEnd === undefined;
+    if (this.#started) {
+      const value = Math.max((this.#dry ? 2 : 1) * burst - this.chunkSize, 0);
+      keep(this.#bursts, { at: this.#round, time: now, value }, (old) => old <= value, this.#round - BURST_ROUNDS + 1, now - BURST_TIME);
+    }
     this.#probe(now, stale && !limited);
     this.#countRound(newest, limited);
-    if (!limited && !this.#started && this.rtt > STARTUP_QUEUE * this.minRtt + CHUNK_TIME + this.#lateness) {
+    if (!limited && !this.#started && this.#late(now, STARTUP_QUEUE * this.minRtt + CHUNK_TIME)) {
       this.#fullRate = this.rate;
       this.#started = true;
     }
@@ -195,7 +204,7 @@ export class CongestionController {
     const rate = size / Math.max(acknowledging, sending);
     const limited = newest.limited && !(size >= TRAIN && sending > 0 && sending < 0.8 * acknowledging);
     if (newest.limited && rate < this.rate) return limited;
-    const rounds = this.#queues ? CONGESTED_ROUNDS : RATE_ROUNDS;
+    const rounds = this.#queues(now) ? CONGESTED_ROUNDS : RATE_ROUNDS;
     keep(this.#rates, { at: this.#round, value: rate }, (old) => old <= rate, this.#round - rounds + 1);
     return limited;
   }
@@ -213,19 +222,14 @@ export class CongestionController {
     }
   }
 
-  #sampleBurst(now: number, size: number, newest: Sent | undefined): void {
+  /** Counts acknowledged bytes, and returns how many exceed the rate since the burst began. */
+  #countBurst(now: number, size: number): number {
     if (this.#burstBytes <= this.rate * (now - this.#burstStart)) {
       this.#burstStart = now;
       this.#burstBytes = 0;
     }
     this.#burstBytes += size;
-    if (!this.#started || !newest) return;
-    const burst = Math.max(this.#burstBytes - this.rate * (now - this.#burstStart) - this.chunkSize, 0);
-    const bursts = this.#bursts;
-    let one;
-    while ((one = bursts.at(-1)) && one.value <= burst) bursts.pop();
-    bursts.push({ at: this.#round, time: now, value: burst });
-    while ((one = bursts[0]) && one.at <= this.#round - BURST_ROUNDS && one.time < now - BURST_TIME) bursts.shift();
+    return this.#burstBytes - this.rate * (now - this.#burstStart);
   }
 
   /** Seconds by which a busy peer lengthens a round trip. */
@@ -233,8 +237,13 @@ export class CongestionController {
     return this.rate && Math.min((this.#bursts[0]?.value ?? 0) / this.rate, MAX_BURST);
   }
 
-  get #queues(): boolean {
-    return this.#started && this.rtt > QUEUE * this.minRtt + 2 * CHUNK_TIME + this.#lateness;
+  #queues(now: number): boolean {
+    return this.#started && this.#late(now, QUEUE * this.minRtt + 2 * CHUNK_TIME);
+  }
+
+  #late(now: number, most: number): boolean {
+    const oldest = this.#sent[0];
+    return this.rtt > most + this.#lateness && oldest !== undefined && now - oldest.time > most - CHUNK_TIME;
   }
 
   #advance(now: number): void {
@@ -248,7 +257,7 @@ export class CongestionController {
       this.#cycleStart = now;
     } else if (this.#gain < 1) {
       if (drained || rounds >= DRAIN_ROUNDS) phase = CRUISE;
-    } else if (this.#queues && (phase < CRUISE || phase >= CRUISE + QUEUE_ROUNDS)) {
+    } else if (this.#queues(now) && (phase < CRUISE || phase >= CRUISE + QUEUE_ROUNDS)) {
       phase = DRAIN;
     } else if (rounds >= 1) {
       phase = (phase + 1) % CYCLE.length;
@@ -266,16 +275,17 @@ export class CongestionController {
     const { rate } = this;
     if (!rate || rate >= FAST) return 0;
     if (!this.#started) return Math.max(rate * STARTUP_GAIN, FIRST_WINDOW / this.minRtt);
+    if (this.#dry) return rate * STARTUP_GAIN;
     return rate * (this.#drained ? this.#gain : 1 / STARTUP_GAIN);
   }
 }
 
 /** Adds a sample, and removes those that it makes obsolete and those before `oldest`. Returns whether there were any of the latter. */
-function keep(samples: Sample[], sample: Sample, pointless: (value: number) => boolean, oldest: number): boolean {
+function keep(samples: Sample[], sample: Sample, pointless: (value: number) => boolean, oldest: number, since = Infinity): boolean {
   let last;
   while ((last = samples.at(-1)) && pointless(last.value)) samples.pop();
   samples.push(sample);
   const count = samples.length;
-  while (samples[0] && samples[0].at < oldest) samples.shift();
+  while (samples[0] && samples[0].at < oldest && (samples[0].time ?? 0) < since) samples.shift();
   return samples.length < count;
 }

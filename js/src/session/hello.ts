@@ -1,4 +1,5 @@
 import { AuthenticationError, ErrorCode, ProtocolError } from "../errors.js";
+import { isText } from "../options.js";
 import { VERSION } from "../version.js";
 import { HEADER_LENGTH } from "../wire/limits.js";
 import { isCount } from "./numbering.js";
@@ -65,10 +66,6 @@ function readResumption(resume: unknown): Resumption | undefined {
 
 function isPairs(value: unknown): value is Resumption["begun"] {
   return Array.isArray(value) && value.every(Array.isArray);
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === "string";
 }
 
 function badWelcome(key: string): ProtocolError {

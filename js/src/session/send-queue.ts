@@ -6,6 +6,7 @@ import { DEFAULT_FRAME_SIZE, HEADER_LENGTH, MAX_TOTAL } from "../wire/limits.js"
 import { Unacknowledged } from "./numbering.js";
 import { Pace } from "./pace.js";
 import { Source } from "./source.js";
+import { turn } from "./turn.js";
 import type { OnTransfer } from "./transfers.js";
 
 /** Larger frames are sent in pieces, and the page's event loop runs between them. */
@@ -59,7 +60,7 @@ export class Outgoing {
 
   /** Its bytes in memory, not counting the content of Blobs. */
   get kept(): number {
-    return this.message.parts.reduce((sum, part) => sum + (part instanceof Uint8Array ? part.length : 0), 0);
+    return this.message.parts.reduce((sum, part) => sum + (ArrayBuffer.isView(part) ? part.length : 0), 0);
   }
 }
 
@@ -307,7 +308,7 @@ export class SendQueue {
     const total = bytes.length - HEADER_LENGTH;
     this.#ahead += bytes.length;
     this.#send(withHeader(bytes, number, 0, total));
-    inform(outgoing.onTransfer, { sent: total, total });
+    void inform(outgoing.onTransfer, { sent: total, total });
   }
 
   /** Sends the next chunk of a large message. */
@@ -332,9 +333,9 @@ export class SendQueue {
     const left = outgoing.offset < message.size;
     // To a server that does not acknowledge, messages are sent one after another.
     if (left) this.#bulk.splice(this.#pace ? MAX_STREAMS - 1 : 0, 0, outgoing);
-    inform(outgoing.onTransfer, { sent: outgoing.offset, total: message.size });
+    void inform(outgoing.onTransfer, { sent: outgoing.offset, total: message.size });
     if (!left) return outgoing.sent();
-    await turn();
+    await new Promise<void>(turn);
   }
 
   /** A message cannot be read to its end. If the server does not support aborting, an empty chunk is malformed, so that it drops the message (G2-7). */
@@ -369,16 +370,4 @@ export class SendQueue {
     this.#lastId = (this.#lastId + 1) >>> 0;
     return this.#lastId;
   }
-}
-
-/** Lets the page's event loop run: resolves in a new task, which is not delayed like those of timers. */
-function turn(): Promise<void> {
-  const { port1, port2 } = new MessageChannel();
-  return new Promise((resolve) => {
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
 }

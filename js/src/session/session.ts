@@ -1,4 +1,5 @@
-import { AuthenticationError, CallError, ConnectionError, ErrorCode, ProtocolError, UsageError, type WslinkError } from "../errors.js";
+import { AuthenticationError, CallError, ConnectionError, ErrorCode, ProtocolError, type WslinkError } from "../errors.js";
+import { functions, isText, must, objects } from "../options.js";
 import { report } from "../report.js";
 import type { WaitOptions } from "../rpc/deadline.js";
 import { PendingCalls } from "../rpc/pending.js";
@@ -8,7 +9,7 @@ import { Decoder } from "../wire/decoder.js";
 import { type Encoded, Encoder } from "../wire/encoder.js";
 import { HELLO_ID } from "../wire/ids.js";
 import { HEADER_LENGTH, type Limits } from "../wire/limits.js";
-import { type ErrorMessage, type ResponseMessage, type ServerMessage, readMessage } from "../wire/messages.js";
+import { type ErrorMessage, type ServerMessage, readMessage } from "../wire/messages.js";
 import { arrays } from "./features/arrays.js";
 import { Cancel } from "./features/cancel.js";
 import { type Arounds, type FeatureFactory, type FeatureHost, Features } from "./features/feature.js";
@@ -145,7 +146,7 @@ export class Session {
     this.#cut = error;
     this.#queue.disconnect();
     this.#pending.reject(HELLO_ID, () => error);
-    this.#features.disconnected();
+    this.#features.tell("disconnected");
     this.#resume?.ended(error.code);
     if (!this.#resume?.received || this.#queue.overflowed) this.#failUncertain(error);
   }
@@ -166,7 +167,7 @@ export class Session {
     const resumed = resumption?.resumed ?? false;
     this.#resume?.welcome(resumption, this.#assembler);
     if (resumed) {
-      this.#features.resumed();
+      this.#features.tell("resumed");
       this.#queue.resume(resumption?.received ?? 0, resumption?.missing ?? [], new Map(resumption?.begun));
     } else {
       this.#prefix = `rpc:${welcome.clientId}:`;
@@ -187,10 +188,12 @@ export class Session {
     method: string,
     args: readonly unknown[],
     kwargs: object | undefined,
-    { window = 16, ...options }: StreamOptions,
+    given: StreamOptions | undefined,
   ): AsyncGenerator<unknown, void, undefined> {
+    objects({ options: given });
+    const { window = 16, ...options } = { ...given };
+    must("a number of items, from 1 on", (value) => Number.isInteger(value) && (value as number) > 0, { window });
     const id = this.#newId();
-    if (!Number.isInteger(window) || window < 1) throw new UsageError(`window is ${String(window)}: a number of items, from 1 on`);
     const inlet = this.#streams.read(id, window);
     const response = this.#make(id, method, args, kwargs, options, window);
     response.then(() => inlet.stop({}), (error: unknown) => inlet.stop({ error }, !(error instanceof CallError)));
@@ -202,13 +205,15 @@ export class Session {
     }
   }
 
-  subscribe(topic: string, callback: Callback, options: SubscribeOptions): Subscription {
-    isFunction("callback", callback);
-    return this.#subscriptions.add(topic, this.#features.around("callback", topic, callback), options);
+  subscribe(topic: string, callback: Callback, options: SubscribeOptions | undefined): Subscription {
+    must("text", isText, { topic });
+    functions({ callback });
+    objects({ options });
+    return this.#subscriptions.add(topic, this.#features.around("callback", topic, callback), { ...options });
   }
 
   handle(method: string, handler: Handler): () => void {
-    isFunction("handler", handler);
+    functions({ handler });
     return this.#handlers.add(method, this.#features.around("handler", method, handler));
   }
 
@@ -235,9 +240,9 @@ export class Session {
     if (this.#ended) return;
     this.#ended = error;
     this.#queue.disconnect();
-    this.#features.disconnected();
+    this.#features.tell("disconnected");
     this.#pending.rejectAll(error);
-    this.#features.end(error);
+    this.#features.tell("end", error);
   }
 
   #greet(argument: object, secret: string | undefined, options: WaitOptions): Promise<unknown> {
@@ -289,10 +294,10 @@ export class Session {
       if (options.signal?.aborted) throw options.signal.reason as Error;
     };
     check();
-    if (typeof method !== "string") throw new UsageError(`the name of a method is text, not ${typeof method}`);
-    if (onProgress) isFunction("onProgress", onProgress);
-    if (onTransfer) isFunction("onTransfer", onTransfer);
-    if (!Array.isArray(args)) throw new UsageError(`arguments are a list: ("${method}", [1, 2]), not ${typeof args}`);
+    must("text", isText, { method });
+    must("a list", Array.isArray, { args });
+    objects({ kwargs });
+    functions({ ...(onProgress && { onProgress }), ...(onTransfer && { onTransfer }) });
     // The id precedes the arguments, so that a server that refuses the message because of its size knows which call it was.
     const lifted = this.#streams.lift(id, args, kwargs);
     const asks = { ...(onProgress && { progress: true }), ...(stream && { stream }), ...keys };
@@ -339,25 +344,10 @@ export class Session {
   }
 
   #handle(message: ServerMessage): void {
-    switch (message.kind) {
-      case "response":
-        this.#handleResponse(message);
-        break;
-      case "error":
-        this.#handleError(message);
-        break;
-      case "publication":
-      case "call":
-      case "extension":
-        this.#features.receive(message);
-        break;
-      case "unreadable":
-        if (!this.#reject(message.id, message.error)) throw message.error;
-    }
-  }
-
-  #handleResponse(message: ResponseMessage): void {
-    if (!this.#pending.resolve(message.id, message.result)) this.#features.receive(message);
+    if (message.kind === "error") return this.#handleError(message);
+    if (message.kind === "unreadable") {
+      if (!this.#reject(message.id, message.error)) throw message.error;
+    } else if (message.kind !== "response" || !this.#pending.resolve(message.id, message.result)) this.#features.receive(message);
   }
 
   #handleError(error: ErrorMessage): void {
@@ -377,8 +367,4 @@ function callError(method: string, { code, message, data }: ErrorMessage): Wslin
   if (code === ErrorCode.interrupted) return new ConnectionError(`${method}: ${message}`, 1012, message);
   const Class = code === ErrorCode.authentication ? AuthenticationError : CallError;
   return new Class(method, code, message, data);
-}
-
-function isFunction(name: string, value: unknown): void {
-  if (typeof value !== "function") throw new UsageError(`${name} is a function, not ${typeof value}`);
 }

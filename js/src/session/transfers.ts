@@ -56,13 +56,13 @@ export class Transfers {
     const before = offset === 0 ? 0 : (this.#underWay.get(id)?.received ?? 0);
     const received = before + frame.length - HEADER_LENGTH;
     this.#underWay.set(id, { call, received });
-    inform(this.#calls.get(call), { received, total });
+    void inform(this.#calls.get(call), { received, total });
   }
 
   /** The last chunk of the response to the call `id` has arrived. */
   completed(id: string, frame: Uint8Array): void {
     const { total } = readHeader(frame);
-    inform(this.#calls.get(id), { received: total, total });
+    void inform(this.#calls.get(id), { received: total, total });
     this.#forget(id);
   }
 

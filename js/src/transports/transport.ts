@@ -22,3 +22,26 @@ export interface Transport {
   /** Begins to close; `closed` follows. */
   close(code: number, reason: string): void;
 }
+
+/** What a WebSocket's events may hold. */
+export interface WebSocketEvent {
+  readonly data?: unknown;
+  readonly code?: number;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+/** The part of the standard WebSocket that this package uses. */
+export interface WebSocketLike {
+  binaryType: string;
+  readonly bufferedAmount?: number;
+  send(data: OwnBytes): void;
+  close(code?: number, reason?: string): void;
+  addEventListener(type: "open" | "message" | "close" | "error", listener: (event: WebSocketEvent) => void): void;
+}
+
+/** Opens a connection, as the standard WebSocket's constructor does. */
+export type WebSocketConstructor = new (url: string) => WebSocketLike;
+
+/** How long this side waits for the server to close too, in milliseconds. */
+export const CLOSE_TIMEOUT = 2000;

@@ -1,34 +1,9 @@
-import { ConnectionError, UnsupportedError } from "../errors.js";
-import type { OwnBytes, Transport, TransportEvents } from "./transport.js";
-
-/** What a WebSocket's events may hold. */
-export interface WebSocketEvent {
-  readonly data?: unknown;
-  readonly code?: number;
-  readonly reason?: string;
-  readonly message?: string;
-}
-
-/** The part of the standard WebSocket that this package uses. */
-export interface WebSocketLike {
-  binaryType: string;
-  readonly bufferedAmount?: number;
-  send(data: OwnBytes): void;
-  close(code?: number, reason?: string): void;
-  addEventListener(type: "open" | "message" | "close" | "error", listener: (event: WebSocketEvent) => void): void;
-}
-
-/** The largest frame that is received where this package opens the socket itself, in bytes; browsers have no such limit. */
-const MAX_FRAME = 2 ** 30;
+import { ConnectionError } from "../errors.js";
+import { importWebSocket } from "./node.js";
+import { CLOSE_TIMEOUT, type OwnBytes, type Transport, type TransportEvents, type WebSocketConstructor, type WebSocketEvent, type WebSocketLike } from "./transport.js";
 
 /** The most characters of a close's reason: a WebSocket refuses more than 123 bytes. */
 const MAX_REASON = 40;
-
-/** How long this side waits for the server to close too, in milliseconds. */
-const CLOSE_TIMEOUT = 2000;
-
-/** Opens a connection, as the standard WebSocket's constructor does. */
-export type WebSocketConstructor = new (url: string) => WebSocketLike;
 
 /**
  * Opens a WebSocket.
@@ -122,18 +97,6 @@ const inTurn = (globalThis as { setImmediate?: (run: () => void) => unknown }).s
 
 async function findWebSocket(): Promise<WebSocketConstructor> {
   return (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket ?? (await importWebSocket());
-}
-
-/** Node 20 has no WebSocket of its own. Browsers never come here: package.json says to bundlers that `ws` is nothing there. */
-async function importWebSocket(): Promise<WebSocketConstructor> {
-  const { WebSocket } = (await import(/* webpackIgnore: true */ "ws").catch((cause: unknown) => {
-    throw new UnsupportedError('there is no WebSocket here; in Node before 22, install the package "ws"', { cause });
-  })) as { WebSocket: new (url: string, options: object) => WebSocketLike };
-  return class extends WebSocket {
-    constructor(url: string) {
-      super(url, { maxPayload: MAX_FRAME, perMessageDeflate: false, closeTimeout: CLOSE_TIMEOUT });
-    }
-  };
 }
 
 function withoutSecrets(url: string): string {

@@ -74,68 +74,33 @@ export class Decoder {
   }
 
   #bytesOrConstant(code: number): unknown {
-    switch (code) {
-      case 0xc0:
-        return null;
-      case 0xc2:
-        return false;
-      case 0xc3:
-        return true;
-      case 0xc4:
-        return this.#bin(this.#uint8());
-      case 0xc5:
-        return this.#bin(this.#uint16());
-      case 0xc6:
-        return this.#bin(this.#uint32());
-      case 0xc7:
-        return this.#extension(this.#uint8());
-      case 0xc8:
-        return this.#extension(this.#uint16());
-      case 0xc9:
-        return this.#extension(this.#uint32());
-      default:
-        throw malformed(`0x${code.toString(16)} begins no value`);
-    }
+    if (code > 0xc6) return this.#extension(this.#count(code - 0xc7));
+    if (code > 0xc3) return this.#bin(this.#count(code - 0xc4));
+    if (code === 0xc1) throw malformed("0xc1 begins no value");
+    return code === 0xc0 ? null : code === 0xc3;
   }
 
   #numberOrLong(code: number, depth: number): unknown {
+    if (code > 0xdd) return this.#map(this.#count(code - 0xdd), depth);
+    if (code > 0xdb) return this.#list(this.#count(code - 0xdb), depth);
+    if (code > 0xd8) return this.#text(this.#count(code - 0xd9));
+    if (code > 0xd3) return this.#extension(1 << (code - 0xd4));
+    if (code > 0xcb && code < 0xcf) return this.#count(code - 0xcc);
     switch (code) {
       case 0xca:
         return this.#view.getFloat32(this.#skip(4));
       case 0xcb:
         return this.#view.getFloat64(this.#skip(8));
-      case 0xcc:
-        return this.#uint8();
-      case 0xcd:
-        return this.#uint16();
-      case 0xce:
-        return this.#uint32();
-      case 0xcf:
-        return this.#wide(this.#view.getUint32(this.#position), true);
       case 0xd0:
         return this.#view.getInt8(this.#skip(1));
       case 0xd1:
         return this.#view.getInt16(this.#skip(2));
       case 0xd2:
         return this.#view.getInt32(this.#skip(4));
-      case 0xd3:
+      case 0xcf:
+        return this.#wide(this.#view.getUint32(this.#position), true);
+      default:
         return this.#wide(this.#view.getInt32(this.#position), false);
-      case 0xd9:
-        return this.#text(this.#uint8());
-      case 0xda:
-        return this.#text(this.#uint16());
-      case 0xdb:
-        return this.#text(this.#uint32());
-      case 0xdc:
-        return this.#list(this.#uint16(), depth);
-      case 0xdd:
-        return this.#list(this.#uint32(), depth);
-      case 0xde:
-        return this.#map(this.#uint16(), depth);
-      case 0xdf:
-        return this.#map(this.#uint32(), depth);
-      default: // 0xd4 to 0xd8
-        return this.#extension(1 << (code - 0xd4));
     }
   }
 
@@ -146,16 +111,10 @@ export class Decoder {
     return position;
   }
 
-  #uint8(): number {
-    return this.#view.getUint8(this.#position++);
-  }
-
-  #uint16(): number {
-    return this.#view.getUint16(this.#skip(2));
-  }
-
-  #uint32(): number {
-    return this.#view.getUint32(this.#skip(4));
+  /** An unsigned number of 1, 2 or 4 bytes, which are a width of 0, 1 or 2. */
+  #count(width: number): number {
+    const at = this.#skip(1 << width);
+    return width > 1 ? this.#view.getUint32(at) : width ? this.#view.getUint16(at) : this.#view.getUint8(at);
   }
 
   /** A 64-bit integer: a number where that is exact, a BigInt otherwise. */
@@ -214,7 +173,7 @@ export class Decoder {
     const key = this.#value(MAX_DEPTH);
     if (typeof key === "string") return key;
     if (typeof key !== "object" || key === null) return String(key);
-    throw malformed(`a key of a map is ${key instanceof Uint8Array ? "bytes" : "an array or a timestamp"}`);
+    throw malformed(`a key of a map is ${ArrayBuffer.isView(key) ? "bytes" : "an array or a timestamp"}`);
   }
 
   #extension(size: number): unknown {

@@ -1,3 +1,4 @@
+import { tagOf } from "../options.js";
 import { ALIGN_ABOVE, ARRAY_TYPE, STREAM_TYPE, StreamKey, TIMESTAMP_TYPE, paddingAt } from "./extensions.js";
 import { HEADER_LENGTH, MAX_DEPTH } from "./limits.js";
 import { HALF, Misfit, className, inside, isKey } from "./misfit.js";
@@ -242,12 +243,12 @@ export class Encoder {
     if (Array.isArray(value)) return this.#list(value, depth);
     if (Object.getPrototypeOf(value) === Object.prototype) return this.#record(value as Record<string, unknown>, depth);
     if (ArrayBuffer.isView(value)) return this.#typedArray(value);
-    if (value instanceof NDArray) return this.#array(value as NDArray);
     if (value instanceof StreamKey) this.#extension(STREAM_TYPE, 1);
     if (value instanceof StreamKey) return this.#byte(value.key);
-    // By its tag, since an object may come from another frame or realm, where `instanceof` fails.
-    const tag = Object.prototype.toString.call(value).slice(8, -1);
+    const tag = tagOf(value);
     switch (tag) {
+      case "NDArray":
+        return this.#array(value as NDArray);
       case "ArrayBuffer":
       case "SharedArrayBuffer":
         return this.#bin(new Uint8Array(value as ArrayBuffer));
@@ -272,8 +273,7 @@ export class Encoder {
     if (/^(Number|String|Boolean|BigInt)$/.test(tag)) return this.#value(value.valueOf(), depth);
     if (typeof toJSON === "function") return this.#value((value as { toJSON(): unknown }).toJSON(), depth + 1);
     if (tag !== "Object" || Symbol.iterator in value || Symbol.asyncIterator in value) {
-      const name = tag === "Object" ? className(value) : tag;
-      throw new Misfit(`a ${name} cannot be sent: make a list, a plain object or text of it`);
+      throw new Misfit(`a ${tag === "Object" ? className(value) : tag} cannot be sent: make a list, a plain object or text of it`);
     }
     this.#record(value as Record<string, unknown>, depth);
   }

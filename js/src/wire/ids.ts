@@ -1,3 +1,5 @@
+import { isText } from "../options.js";
+
 /** The parts of a message id (MSG-2). */
 export interface Id {
   readonly kind: "rpc" | "publish" | "system";
@@ -13,6 +15,6 @@ const ID = /^(rpc|publish|system):(\w+(?:\.\w+)*):(\d+)$/;
 
 /** The parts of `text`, or undefined where it is not an id (MSG-2). */
 export function parseId(text: unknown): Id | undefined {
-  const match = typeof text === "string" ? ID.exec(text) : null;
+  const match = isText(text) && ID.exec(text);
   return match ? { kind: match[1] as Id["kind"], name: match[2] as string, number: Number(match[3]) } : undefined;
 }

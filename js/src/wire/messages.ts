@@ -1,4 +1,5 @@
 import { ErrorCode, ProtocolError } from "../errors.js";
+import { isText, tagOf } from "../options.js";
 import type { Decoded, Decoder } from "./decoder.js";
 import { parseId } from "./ids.js";
 
@@ -93,19 +94,19 @@ function parse(envelope: unknown): ServerMessage {
 }
 
 function parseCall(id: string, { method, args = [], kwargs = {}, progress = false, traceparent }: Decoded): CallMessage {
-  if (typeof method !== "string" || !Array.isArray(args) || !isMap(kwargs)) throw invalid("it is not a call");
+  if (!isText(method) || !Array.isArray(args) || !isMap(kwargs)) throw invalid("it is not a call");
   return { kind: "call", id, method, args, kwargs, progress: progress === true, traceparent };
 }
 
 function parseError(id: string, error: unknown): ErrorMessage {
   if (!isMap(error)) throw invalid("error is not a map");
   const { code, message, data } = error;
-  if (!Number.isInteger(code) || typeof message !== "string") throw invalid("error has no code and message");
+  if (!Number.isInteger(code) || !isText(message)) throw invalid("error has no code and message");
   return { kind: "error", id, code: code as number, message, data };
 }
 
 function isMap(value: unknown): value is Decoded {
-  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+  return tagOf(value) === "Object";
 }
 
 function isNumberList(value: unknown): value is readonly number[] {

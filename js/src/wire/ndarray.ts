@@ -53,6 +53,8 @@ export interface Layout {
  * heights.data[1 * 3 + 2];     // row 1, column 2
  */
 export class NDArray<D extends DType = DType, S extends readonly number[] = readonly number[]> {
+  /** By which it is known, also where it comes from another frame or another copy of this module. Vue wraps no such object. */
+  readonly [Symbol.toStringTag] = "NDArray";
   /** The elements in C order: the last index runs fastest. A received array is a view of the message it came in. */
   readonly data: DTypes[D];
   /** The length of each dimension; empty for a single element. */
@@ -86,25 +88,25 @@ const half = (globalThis as { Float16Array?: Layout["array"] }).Float16Array ?? 
 // Platforms that JavaScript runs on are little-endian, as the wire is (ARR-3), so elements need no swapping.
 const LAYOUTS = new Map<string, Layout>(
   Object.entries({
-    "|b1": layout(Uint8Array, 1),
-    "|i1": layout(Int8Array, 1),
-    "|u1": layout(Uint8Array, 1),
-    "<i2": layout(Int16Array, 2),
-    "<u2": layout(Uint16Array, 2),
-    "<i4": layout(Int32Array, 4),
-    "<u4": layout(Uint32Array, 4),
-    "<i8": layout(BigInt64Array, 8),
-    "<u8": layout(BigUint64Array, 8),
-    "<f2": layout(half, 2),
-    "<f4": layout(Float32Array, 4),
-    "<f8": layout(Float64Array, 8),
-    "<c8": layout(Float32Array, 8, 2),
-    "<c16": layout(Float64Array, 16, 2),
+    "|u1": layout(Uint8Array), // before booleans, which are held by the same: it is what a Uint8Array suggests
+    "|b1": layout(Uint8Array),
+    "|i1": layout(Int8Array),
+    "<i2": layout(Int16Array),
+    "<u2": layout(Uint16Array),
+    "<i4": layout(Int32Array),
+    "<u4": layout(Uint32Array),
+    "<i8": layout(BigInt64Array),
+    "<u8": layout(BigUint64Array),
+    "<f2": layout(half),
+    "<f4": layout(Float32Array),
+    "<f8": layout(Float64Array),
+    "<c8": layout(Float32Array, 2),
+    "<c16": layout(Float64Array, 2),
   } satisfies Record<DType, Layout>),
 );
 
-function layout(array: Layout["array"], itemSize: number, entries = 1): Layout {
-  return { array, itemSize, entries };
+function layout(array: Layout["array"], entries = 1): Layout {
+  return { array, entries, itemSize: entries * array.BYTES_PER_ELEMENT };
 }
 
 /** How elements of `dtype` are laid out; undefined for a type that does not travel. */
@@ -115,7 +117,6 @@ export function layoutOf(dtype: unknown): Layout | undefined {
 /** The element type that a typed array suggests; undefined where `data` is not a typed array. */
 export function dtypeOf(data: unknown): DType | undefined {
   const name = className(data);
-  if (name === "Uint8Array") return "|u1";
   for (const [dtype, { array, entries }] of LAYOUTS) {
     if (array.name === name && entries === 1) return dtype as DType;
   }

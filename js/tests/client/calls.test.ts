@@ -15,20 +15,20 @@ describe("a call", () => {
 
   test.each([5, "x", { a: 1 }, null])("whose arguments are %j is refused", async (args) => {
     const { link } = await linked();
-    await expect(link.call("a.b", args as never)).rejects.toThrow('arguments are a list: ("a.b", [1, 2]), not ');
+    await expect(link.call("a.b", args as never)).rejects.toThrow("args must be a list, not ");
   });
 
   test.each([undefined, 5, null, Object.create(null)])("of a method whose name is no text is refused", async (method) => {
     const { link } = await linked();
-    await expect(link.call(method as never, [1])).rejects.toThrow("the name of a method is text, not ");
+    await expect(link.call(method as never, [1])).rejects.toThrow("method must be text, not ");
     const onProgress = 5 as never;
-    await expect(link.call("a.b", [], {}, { onProgress })).rejects.toThrow("onProgress is a function, not number");
-    await expect(link.call("a.b", [], {}, { onTransfer: onProgress })).rejects.toThrow("onTransfer is a function, not number");
+    await expect(link.call("a.b", [], {}, { onProgress })).rejects.toThrow("onProgress must be a function, not 5");
+    await expect(link.call("a.b", [], {}, { onTransfer: onProgress })).rejects.toThrow("onTransfer must be a function, not 5");
   });
 
   test.each([NaN, -1, "soon"])("with a timeout of %s is refused", async (timeout) => {
     const { link } = await linked();
-    await expect(link.call("a.b", [], {}, { timeout: timeout as number })).rejects.toThrow(`timeout is ${String(timeout)}: a number from 0 on`);
+    await expect(link.call("a.b", [], {}, { timeout: timeout as number })).rejects.toThrow(`timeout must be a number from 0 on, not ${JSON.stringify(timeout).replace("null", "NaN")}`);
     await expect(connect("ws://localhost:1/ws", { timeout: timeout as number })).rejects.toThrow(UsageError);
   });
 

@@ -107,7 +107,7 @@ describe("connecting", () => {
   test("may have options alone: it then needs a page", async () => {
     await expect(connect({ secret: "s3cret" })).rejects.toThrow(new UsageError("connect() needs a URL outside a page"));
     await expect(connect({ secret: 5 as never })).rejects.toThrow(UsageError);
-    await expect(connect("ws://127.0.0.1:1/ws", { secret: 5 as never })).rejects.toThrow(new UsageError("a secret is text"));
+    await expect(connect("ws://127.0.0.1:1/ws", { secret: 5 as never })).rejects.toThrow(new UsageError("secret must be text"));
   });
 
   test("fails with a ConnectionError where the platform refuses the URL, as for ws: in a page that came over https", async () => {

@@ -1,6 +1,7 @@
 // Options that there are not, and names that no server could call: they are refused, as a misspelt one would have no effect.
-import { expect, test } from "vitest";
-import { type CallOptions, type ConnectOptions, type StreamOptions, type SubscribeOptions, UsageError, connect } from "../../src/index.js";
+import { getEventListeners } from "node:events";
+import { expect, test, vi } from "vitest";
+import { type CallOptions, type ConnectOptions, type StreamOptions, type SubscribeOptions, UsageError, connect, launch } from "../../src/index.js";
 import { linked, url } from "../support/linked.js";
 import { WELCOME_WITH_FEATURES } from "../support/peer.js";
 
@@ -17,14 +18,14 @@ test.each([
 });
 
 test.each([
-  [{ callTimeout: NaN }, "callTimeout is NaN: a number from 0 on"],
-  [{ callTimeout: -1 }, "callTimeout is -1: a number from 0 on"],
-  [{ callTimeout: "5" }, "callTimeout is 5: a number from 0 on"],
-  [{ callTimeout: null }, "callTimeout is null: a number from 0 on"],
-  [{ timeout: NaN }, "timeout is NaN: a number from 0 on"],
-  [{ reconnect: null }, "reconnect is null: options, or true or false"],
-  [{ reconnect: 0 }, "reconnect is 0: options, or true or false"],
-  [{ reconnect: "no" }, "reconnect is no: options, or true or false"],
+  [{ callTimeout: NaN }, "callTimeout must be a number from 0 on, not NaN"],
+  [{ callTimeout: -1 }, "callTimeout must be a number from 0 on, not -1"],
+  [{ callTimeout: "5" }, 'callTimeout must be a number from 0 on, not "5"'],
+  [{ callTimeout: null }, "callTimeout must be a number from 0 on, not null"],
+  [{ timeout: NaN }, "timeout must be a number from 0 on, not NaN"],
+  [{ reconnect: null }, "reconnect must be an object, true or false, not null"],
+  [{ reconnect: 0 }, "reconnect must be an object, true or false, not 0"],
+  [{ reconnect: "no" }, 'reconnect must be an object, true or false, not "no"'],
 ])("connect() refuses at once %j", async (options, why) => {
   await expect(connect("ws://127.0.0.1:9/ws", options as ConnectOptions)).rejects.toThrow(new UsageError(why));
 });
@@ -61,5 +62,91 @@ test("MSG-5: names of handlers", async () => {
   }
   for (const name of ["view", "view.size", "view_2.size_3.x"]) link.handle(name, () => 1);
   await expect(connect(await url(), { handlers: { "view size": () => 1 } })).rejects.toThrow(UsageError);
+  await link.close();
+});
+
+const wrong = (name: string, what: string, value: string): UsageError => new UsageError(`${name} must be ${what}, not ${value}`);
+
+test.each([
+  ["secret", 5],
+  ["timeout", "5"],
+  ["signal", {}],
+  ["signal", new AbortController()],
+  ["reconnect", []],
+  ["reconnect", { initial: "5" }],
+  ["callTimeout", []],
+  ["maxMessage", NaN],
+  ["maxPartial", -1],
+  ["maxResume", null],
+  ["maxClientCalls", {}],
+  ["WebSocket", {}],
+  ["handlers", []],
+  ["handlers", "a.b"],
+  ["features", {}],
+  ["features", ["lamp"]],
+  ["features", () => 1],
+])("connect: %s: %j is refused by its name", async (name, value) => {
+  const error = (await connect("ws://127.0.0.1:9/ws", { [name]: value } as ConnectOptions).catch((reason: unknown) => reason)) as Error;
+  expect(error).toBeInstanceOf(UsageError);
+  expect(error.message).toContain(`${typeof value === "object" && value && "initial" in value ? "initial" : name} must be `);
+});
+
+test.each([5000, "secret", [], () => 1])("options of every function are an object, not %j", async (options) => {
+  const { link } = await linked(WELCOME);
+  const error = /^options must be an object, not /;
+  await expect(connect("ws://127.0.0.1:9/ws", options as never)).rejects.toThrow(error);
+  await expect(launch("http://127.0.0.1:9/", { application: "a" }, options as never)).rejects.toThrow(error);
+  await expect(link.call("a.b", [], {}, options as never)).rejects.toThrow(error);
+  await expect(link.stream("a.b", [], {}, options as never).next()).rejects.toThrow(error);
+  expect(() => link.subscribe("a.b", () => 1, options as never)).toThrow(error);
+  await link.close();
+});
+
+test("null is as good as no options", async () => {
+  const { link, peer } = await linked(WELCOME);
+  const result = link.call("a.b", [], null as never, null as never);
+  peer.answer(await peer.next(), 5);
+  expect(await result).toBe(5);
+  link.subscribe("a.b", () => 1, null as never);
+  expect(await peer.next()).toMatchObject({ method: "wslink.subscribe" });
+  await link.close();
+});
+
+test.each([5, "text", [1], () => 1])("arguments by name are an object, not %j", async (kwargs) => {
+  const { link } = await linked(WELCOME);
+  await expect(link.call("a.b", [], kwargs as never)).rejects.toThrow(/^kwargs must be an object, not /);
+  await link.close();
+});
+
+test("topics, methods, windows and signals", async () => {
+  const { link } = await linked(WELCOME);
+  expect(() => link.subscribe(5 as never, () => 1)).toThrow(wrong("topic", "text", "5"));
+  expect(() => link.subscribe({ topic: "a" } as never, () => 1)).toThrow(wrong("topic", "text", "Object"));
+  await expect(link.call(Symbol("a") as never)).rejects.toThrow(wrong("method", "text", "Symbol(a)"));
+  await expect(link.stream("a.b", [], {}, { window: "5" as never }).next()).rejects.toThrow(wrong("window", "a number of items, from 1 on", '"5"'));
+  await expect(link.call("a.b", [], {}, { signal: "x" as never })).rejects.toThrow(wrong("signal", "an AbortSignal", '"x"'));
+  await link.close();
+});
+
+test.each([[{ onprogress: () => 1 }, "onprogress is not an option"], [{ onProgress: 5 }, "onProgress must be a function, not 5"], [{ headers: new Headers() }, "headers must be an object, not Headers"], [{ timeout: "5" }, 'timeout must be a number from 0 on, not "5"'], [{ signal: {} }, "signal must be an AbortSignal, not Object"]])("launch: %j", async (options, why) => {
+  await expect(launch("http://127.0.0.1:9/", { application: "a" }, options as never)).rejects.toThrow(new UsageError(why));
+}); // prettier-ignore
+
+test("a signal has one listener for all calls that wait for it, and none when they are over", async () => {
+  const warned = vi.fn();
+  process.on("warning", warned);
+  const { link, peer } = await linked(WELCOME);
+  const abort = new AbortController();
+  const calls = Array.from({ length: 20 }, () => link.call("a.b", [], {}, { signal: abort.signal }));
+  expect(getEventListeners(abort.signal, "abort")).toHaveLength(1);
+  for (let n = 0; n < 18; n++) peer.answer(await peer.next(), 1);
+  await Promise.all(calls.slice(0, 18));
+  expect(getEventListeners(abort.signal, "abort")).toHaveLength(1);
+  abort.abort(new Error("enough"));
+  for (const call of calls.slice(18)) await expect(call).rejects.toThrow("enough");
+  expect(getEventListeners(abort.signal, "abort")).toEqual([]);
+  await new Promise(setImmediate);
+  expect(warned).not.toHaveBeenCalled();
+  process.off("warning", warned);
   await link.close();
 });

@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
 // Calls that components make as soon as they can: in effects and watchers, which run before those of the hook or composable itself.
-import { StrictMode, createElement, useEffect } from "react";
+import { StrictMode, createElement, useEffect, useLayoutEffect } from "react";
 import { createRoot } from "react-dom/client";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createApp, defineComponent, h, nextTick, onMounted, shallowRef, watch } from "vue";
@@ -97,4 +97,51 @@ test("Vue: where it is mounted together with the component inside", async () => 
   unmount = () => app.unmount();
   app.mount(document.createElement("div"));
   expect(await answered()).toBe("inside");
+});
+
+test("React: in layout effects, at first, when there is a link, and when the method is another", async () => {
+  interface Props {
+    readonly to: Link | undefined;
+    readonly method: string;
+  }
+  const results: unknown[] = [];
+  const Inside = ({ to, method, call }: Props & { readonly call: react.Caller<unknown> }): null => {
+    useLayoutEffect(() => void (to && call([`${method} inside`]).then((result) => results.push(result))), [to, method, call]);
+    return null;
+  };
+  let shown: react.CallStatus<unknown> | undefined;
+  const Component = ({ to, method }: Props): React.ReactNode => {
+    const { call, ...status } = react.useCall(to, method);
+    shown = status;
+    useLayoutEffect(() => void (to && call([method]).then((result) => results.push(result))), [to, method, call]);
+    return createElement(Inside, { to, method, call });
+  };
+  const root = createRoot(document.createElement("div"));
+  unmount = () => root.unmount();
+  root.render(createElement(Component, { to: link, method: "a.method" }));
+  expect([await answered(), await answered()]).toEqual(["a.method inside", "a.method"]);
+  await expect.poll(() => results).toEqual(["result", "result"]);
+  for (const method of ["b.method", "a.method"]) {
+    root.render(createElement(Component, { to: link, method }));
+    await expect.poll(() => shown?.pending).toBe(true);
+    expect(shown?.result).toBeUndefined();
+    expect([await answered(), await answered()]).toEqual([`${method} inside`, method]);
+    await expect.poll(() => shown).toMatchObject({ pending: false, result: "result" });
+  }
+  expect(results).toHaveLength(6);
+});
+
+test("React: a method that comes back shows nothing of a call that was given up", async () => {
+  let shown: (react.CallStatus<unknown> & { readonly call: react.Caller<unknown> }) | undefined;
+  const Component = ({ method }: { readonly method: string }): null => ((shown = react.useCall(link, method)), null);
+  const root = createRoot(document.createElement("div"));
+  unmount = () => root.unmount();
+  root.render(createElement(Component, { method: "a.method" }));
+  await expect.poll(() => shown).toBeDefined();
+  void shown?.call([1]);
+  await expect.poll(() => shown?.pending).toBe(true);
+  for (const method of ["b.method", "a.method"]) {
+    root.render(createElement(Component, { method }));
+    await expect.poll(() => shown?.pending).toBe(false);
+  }
 });

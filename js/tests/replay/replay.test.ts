@@ -7,7 +7,7 @@ import { Pace, covers } from "../../src/replay/player.js";
 import { ReplayServer } from "../../src/replay/server.js";
 import { ReplaySocket } from "../../src/replay/socket.js";
 import { type Tape, readTape } from "../../src/replay/tape.js";
-import type { WebSocketConstructor } from "../../src/transports/websocket.js";
+import type { WebSocketConstructor } from "../../src/transports/transport.js";
 import { Decoder } from "../../src/wire/decoder.js";
 import { encodeWith } from "../support/encoded.js";
 import { readVectors, toValue, unhex } from "../support/vectors.js";

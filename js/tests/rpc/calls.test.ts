@@ -49,7 +49,7 @@ describe("a deadline", () => {
 
   test("takes no other options", () => {
     expect(() => giveUpAfter({ timout: 5 } as object, late, () => undefined)).toThrow(new UsageError("timout is not an option"));
-    expect(() => giveUpAfter({ timeout: -1 }, late, () => undefined)).toThrow(new UsageError("timeout is -1: a number from 0 on"));
+    expect(() => giveUpAfter({ timeout: -1 }, late, () => undefined)).toThrow(new UsageError("timeout must be a number from 0 on, not -1"));
   });
 });
 

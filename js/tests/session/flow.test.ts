@@ -63,6 +63,17 @@ test("FLOW-3: many small frames are acknowledged together", async () => {
   expect(numbers(peer).length).toBeLessThan(200);
 });
 
+test("FLOW-3: what has arrived at once is acknowledged at once", async () => {
+  const { link, peer } = await linked(WELCOME);
+  await settled(link, peer);
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  const before = numbers(peer).length;
+  for (let n = 0; n < 3; n++) peer.publish("nobody.listens", "x".repeat(10_000), { subscriptions: [9] });
+  const [, total] = numbers(peer)[before - 1] as [number, number];
+  const [, next] = (await until(() => numbers(peer)[before])) as [number, number];
+  expect(next - total).toBeGreaterThan(30_000);
+});
+
 test("FLOW-5: a publication is settled when what the callback returned is", async () => {
   const { peer, seen, done } = await subscribed(2);
   for (let n = 0; n < 2; n++) peer.publish("a.topic", n, { subscriptions: [1] });

@@ -51,7 +51,7 @@ describe("the pace of a line", () => {
     await vi.advanceTimersByTimeAsync(1);
     expect(told).toEqual([]);
     await vi.advanceTimersByTimeAsync(500);
-    expect((told[0] as number) - begun).toBeGreaterThan(20);
+    expect((told[0] as number) - begun).toBeGreaterThan(10);
     expect((told[0] as number) - begun).toBeLessThan(400);
   });
 

@@ -276,8 +276,8 @@ test.each([0, -1, 1.5, NaN, "8" as unknown as number])("a window of %s is refuse
 
 test("what is no function serves nothing", async () => {
   const { link } = await linked();
-  expect(() => link.handle("a.b", 5 as never)).toThrow("handler is a function, not number");
-  expect(() => link.subscribe("a.b", undefined as never)).toThrow("callback is a function, not undefined");
+  expect(() => link.handle("a.b", 5 as never)).toThrow("handler must be a function, not 5");
+  expect(() => link.subscribe("a.b", undefined as never)).toThrow("callback must be a function, not undefined");
 });
 
 test.each<[string, unknown, string]>([

@@ -80,7 +80,7 @@ describe("limits", () => {
   });
 
   test.each(["maxMessage", "maxPartial", "maxResume", "maxClientCalls"])("%s is a number from 1 on", (name) => {
-    expect(() => withDefaults({ [name]: 0.5 })).toThrow(new UsageError(`${name} is 0.5: a number from 1 on`));
+    expect(() => withDefaults({ [name]: 0.5 })).toThrow(new UsageError(`${name} must be a number from 1 on, not 0.5`));
   });
 });
 

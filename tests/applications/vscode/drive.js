@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { ROOT, launch } from "../../browser/demo.js";
 import { startLab } from "../lab.js";
+import { draws } from "./waves.js";
 
 const { WebSocket } = createRequire(join(ROOT, "js/package.json"))("ws");
 const FETCHED = process.env.WSLINK_VSCODE ?? join(ROOT, ".cache/vscode");
@@ -84,15 +85,7 @@ describe("VS Code's widget manager", { timeout: 120_000 }, () => {
     const { page, errors, run } = await open(t, "plain");
     for (const cell of cells) assert.deepEqual(await run(cell), []);
     const frame = page.frameLocator("iframe[title=wslink]");
-    await frame.locator("#state", { hasText: "open" }).waitFor();
-    await frame.locator("#frequency").fill("5");
-    await frame.locator("#tuned", { hasText: "5" }).waitFor();
-    const drawn = await frame.locator("#wave").evaluate(async (canvas) => {
-      await new Promise((resolve) => setTimeout(resolve, 300));
-      return canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.filter((value, i) => i % 4 === 3 && value > 0).length;
-    });
-    assert.ok(drawn > 500, "an array of the topic is drawn");
-    assert.equal(await frame.locator("body").evaluate(() => getComputedStyle(document.body).marginTop), "12px");
+    await draws(frame);
     assert.deepEqual(errors, []);
     assert.deepEqual(await page.evaluate(() => globalThis.violations), []);
   });

@@ -4,7 +4,6 @@
 // widget managers and require.js, which come from npm here (made by scripts/vscode). The kernel is one of a Jupyter server that serves /nbextensions
 // as nbclassic does, since VS Code would get anywidget's script from a CDN otherwise.
 
-import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -14,6 +13,7 @@ import { after, before, describe, test } from "node:test";
 import { ROOT, launch, tied } from "../../browser/demo.js";
 import { startLab } from "../lab.js";
 import { until } from "../support.js";
+import { draws } from "./waves.js";
 
 const { WSLINK_VSCODE: FETCHED, WSLINK_VSCODE_NODE: NODE } = process.env;
 const GONE = "The kernel of this page has ended. Run the cell again.";
@@ -98,15 +98,7 @@ describe("the window of VS Code", { timeout: 240_000 }, () => {
     const run = () => page.getByText("Run All", { exact: true }).first().click();
     await run();
     let frame = await frameWith(page, "#frequency");
-    await frame.locator("#state", { hasText: "open" }).waitFor();
-    await frame.locator("#frequency").fill("5");
-    await frame.locator("#tuned", { hasText: "5" }).waitFor();
-    const drawn = await frame.locator("#wave").evaluate(async (canvas) => {
-      await new Promise((resolve) => setTimeout(resolve, 300));
-      return canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.filter((value, i) => i % 4 === 3 && value > 0).length;
-    });
-    assert.ok(drawn > 500, "an array of the topic is drawn");
-    assert.equal(await frame.locator("body").evaluate(() => getComputedStyle(document.body).marginTop), "12px");
+    await draws(frame);
 
     await page.getByText("Restart", { exact: true }).first().click();
     await page.locator(".monaco-dialog-box").getByText("Restart", { exact: true }).click();

@@ -109,19 +109,13 @@ export class Features {
   receive(message: UnaskedMessage): void {
     for (const feature of this.#all) if (feature.receive?.(message)) return;
     if (message.kind !== "extension" && message.kind !== "call") return;
-    const what = message.kind === "call" ? "call" : `message of type ${message.type}`;
-    throw new ProtocolError(ErrorCode.invalidRequest, `the server sent a ${what}, of no extension that is in use (EXT-4)`);
+    throw new ProtocolError(ErrorCode.invalidRequest, `the server sent a message of no extension that is in use (${message.kind === "call" ? "call" : message.type}, EXT-4)`);
   }
 
-  disconnected(): void {
-    for (const feature of this.#all) feature.disconnected?.();
-  }
-
-  resumed(): void {
-    for (const feature of this.#all) feature.resumed?.();
-  }
-
-  end(error: ConnectionError): void {
-    for (const feature of this.#all) feature.end?.(error);
+  /** Passes on what has happened to the connection, or with which error the session has ended. */
+  tell(event: "disconnected" | "resumed"): void;
+  tell(event: "end", error: ConnectionError): void;
+  tell(event: "disconnected" | "resumed" | "end", error?: ConnectionError): void {
+    for (const feature of this.#all) feature[event]?.(error as ConnectionError);
   }
 }

@@ -1,4 +1,5 @@
 import type { UnaskedMessage } from "../../wire/messages.js";
+import { turn } from "../turn.js";
 import { isCount } from "../numbering.js";
 import type { Feature, FeatureHost } from "./feature.js";
 import { CREDIT } from "./stream.js";
@@ -47,6 +48,7 @@ export class Flow implements Feature {
   #receivedAt = 0;
   #saidAt = 0;
   #settledAt = 0;
+  #reporting = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(host: FlowHost, arrivals?: Arrivals) {
@@ -122,8 +124,19 @@ export class Flow implements Feature {
   /** Reports to the server now, if it is time or `due`; soon otherwise. */
   #say(due: boolean): void {
     if (!this.#acknowledges) return;
-    if (due || (this.#active && performance.now() - this.#saidAt >= DUE_AFTER)) this.#flush();
+    if (due) this.#flush();
+    else if (this.#active && performance.now() - this.#saidAt >= DUE_AFTER) this.#soon();
     else this.#timer ??= setTimeout(() => this.#flush(), this.#active ? DUE_WITHIN : RESUME_WITHIN);
+  }
+
+  /** Reports when what has arrived together with this frame is counted, too: to a busy page, that is much. */
+  #soon(): void {
+    if (this.#reporting) return;
+    this.#reporting = true;
+    turn(() => {
+      this.#reporting = false;
+      if (this.#acknowledges) this.#flush();
+    });
   }
 
   #flush(asked = false): void {

@@ -25,7 +25,7 @@ export class Progress implements Feature {
   receive(message: UnaskedMessage): boolean {
     if (message.kind !== "extension" || message.type !== PROGRESS) return false;
     const [, id, value] = message.items;
-    inform(this.#calls.get(id as string), value);
+    void inform(this.#calls.get(id as string), value);
     return true;
   }
 }

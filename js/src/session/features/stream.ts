@@ -97,6 +97,6 @@ export class Streams implements Feature {
   }
 
   #check(): void {
-    if (!this.#active) throw new UnsupportedError("the server knows no streams: it did not accept the feature 'stream'");
+    if (!this.#active) throw new UnsupportedError("this server knows no streams");
   }
 }

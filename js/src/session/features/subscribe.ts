@@ -1,6 +1,6 @@
 import { ConnectionError, ErrorCode, ProtocolError, UnsupportedError, UsageError } from "../../errors.js";
 import { refuse } from "../../options.js";
-import { report } from "../../report.js";
+import { inform, report } from "../../report.js";
 import type { Publication, UnaskedMessage } from "../../wire/messages.js";
 import type { Callback, PublicationInfo } from "../callbacks.js";
 import type { Feature, FeatureHost } from "./feature.js";
@@ -156,7 +156,7 @@ export class Subscriptions implements Feature {
       return (result as { delivery?: Delivery } | null)?.delivery ?? "reliable";
     }
     if (topic.includes("*") || (filter && Object.keys(filter).length > 0)) {
-      throw new UnsupportedError(`cannot filter ${topic}: this server sends everything to everybody (it did not accept "subscribe")`);
+      throw new UnsupportedError(`cannot filter ${topic}: this server sends everything to everybody`);
     }
     return "reliable";
   }
@@ -245,14 +245,9 @@ class Entry implements Subscription {
 
   /** Calls the callback, and `settled` when its result has settled. */
   deliver(payload: unknown, info: PublicationInfo, settled: () => void): void {
-    try {
-      const result = this.#callback(payload, info) as PromiseLike<unknown> | null | undefined;
-      if (typeof result?.then === "function") void Promise.resolve(result).then(undefined, report).then(settled);
-      else settled();
-    } catch (error) {
-      report(error);
-      settled();
-    }
+    const settling = inform(this.#callback, payload, info);
+    if (settling) void settling.then(settled);
+    else settled();
   }
 
   #fail(error: unknown): void {

@@ -82,7 +82,7 @@ class Reader(InFront, asyncio.BufferedProtocol):
     __slots__ = ("_ahead", "_lead", "_left", "_listener", "_max_frame", "_rest", "_room", "_take", "_view")
 
     def __init__(self, inner: Any, listener: Listener, max_frame: int, ahead: int) -> None:
-        super().__init__(inner)
+        self._inner = inner
         self._room: Callable[[int], memoryview] = inner.get_buffer
         self._take: Callable[[int], None] = inner.buffer_updated
         self._listener = listener
