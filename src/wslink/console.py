@@ -16,7 +16,7 @@ INTERRUPTED = 130
 """The exit code of a command that was interrupted before it finished, as shells report SIGINT."""
 UNREAD = 141
 """The exit code of a command whose output is no longer read, as shells report SIGPIPE."""
-_CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_CONTROL = "[\0-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
 """Characters that control terminals or change the direction of text. Much of what commands print comes from servers and
 their clients."""
 
@@ -67,7 +67,7 @@ def put(text: str, document: bool = False) -> None:
 
 def plain(text: str) -> str:
     """Replace control characters in `text` by JSON escapes. Line breaks and tabs are kept."""
-    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return re.sub(_CONTROL, lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def settle() -> None:

@@ -18,13 +18,18 @@ def per_loop(make: Callable[P, T]) -> Callable[P, T]:
     The results are dropped with their event loop.
     """
     caches: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
+    last: tuple[Callable[[], object], Any] = lambda: None, None  # a reference to the event loop that asked last
 
     @functools.wraps(make)
     def cached(*args: P.args, **kwargs: P.kwargs) -> T:
+        nonlocal last
         loop = asyncio.get_running_loop()
-        cache: Any = caches.get(loop)
-        if cache is None:
-            cache = caches[loop] = functools.cache(make)
+        known, cache = last
+        if known() is not loop:
+            cache = caches.get(loop)
+            if cache is None:
+                cache = caches[loop] = functools.cache(make)
+            last = weakref.ref(loop), cache
         found: T = cache(*args, **kwargs)
         return found
 

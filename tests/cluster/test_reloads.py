@@ -98,5 +98,6 @@ async def test_a_worker_that_cannot_be_replaced_yet_is_replaced_later(serving: S
         resource.prlimit(serving.process.pid, limit, (soft, hard))
         for peer in first.values():
             await peer.close()
+    await pids(serving, lambda found: other in found and killed not in found)
     serving.process.send_signal(signal.SIGHUP)
     await pids(serving, lambda found: not found & {killed, other})

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from tests.hostile.arena import KINDS, Server, server
 from tests.hostile.known import NOT_YET
-from tests.hostile.mutations import Mutator, send_all
+from tests.hostile.mutations import PATIENCE, Mutator, Outcome, send_all
 from tests.hostile.probe import Meter, Probe, Wait
 from tests.hostile.registry import MIB
 from tests.hostile.running import ATTACKS, run
@@ -58,14 +58,13 @@ def attack_in_turn(number: int, target: Target, seconds: float, answers: Any) ->
 
 def mutate(target: Target, count: int, seconds: float, answers: Any) -> None:
     """A peer that sends mutated messages, `count` of them unless the time ends before."""
-    mutator, end, sent, unanswered = Mutator(seed=int(time.time())), time.monotonic() + seconds, 0, 0
-    while sent < count and time.monotonic() < end:
+    mutator, end, outcome = Mutator(seed=int(time.time())), time.monotonic() + seconds, Outcome()
+    while outcome.sent < count and time.monotonic() < end:
         try:
-            outcome = send_all(target, mutator, min(2_000, count - sent))
+            send_all(target, mutator, min(500, count - outcome.sent), outcome)
         except OSError:
-            continue
-        sent, unanswered = sent + outcome.sent, unanswered + outcome.unanswered
-    answers.send((sent, unanswered))
+            time.sleep(0.1)
+    answers.send(outcome)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,7 +96,8 @@ def soak(attacked: Server, arguments: argparse.Namespace) -> int:
         process.start()
         peers.append((process, ours))
     mutating, theirs = context.Pipe()
-    if attacked.attacked.kind not in ("relay", "reverse"):
+    mutates = attacked.attacked.kind not in ("relay", "reverse")
+    if mutates:
         mutator = context.Process(
             target=mutate, args=(attacked.attacked, arguments.mutations, arguments.seconds, theirs), daemon=True
         )
@@ -111,11 +111,12 @@ def soak(attacked: Server, arguments: argparse.Namespace) -> int:
             for failure in failures:
                 print("attacker:", failure)
         process.kill()
-    sent, unanswered = mutating.recv() if mutating.poll(30) else (0, 0)
+    mutated = mutating.recv() if mutates and mutating.poll(PATIENCE + 30) else Outcome()
     for thread in (*clients, meter):
         thread.stop()
     show_longest([wait for client in clients for wait in client.waits], ran, began)
-    return report(meter, clients, halves, sent, unanswered)
+    code = report(meter, clients, halves, mutated)
+    return 1 if mutates and not mutated.sent else code
 
 
 def watch(meter: Meter, clients: list[Probe], seconds: float) -> tuple[int, int]:
@@ -155,16 +156,21 @@ def show_longest(waits: list[Wait], ran: list[Ran], began: float) -> None:
             )
 
 
-def report(meter: Meter, clients: list[Probe], halves: tuple[int, int], sent: int, unanswered: int) -> int:
+def report(meter: Meter, clients: list[Probe], halves: tuple[int, int], mutated: Outcome) -> int:
     print(f"in all: {_figures(meter, clients)}")
     print(f"most in the first half {halves[0] / MIB:.0f} MiB, in the second {halves[1] / MIB:.0f} MiB")
-    print(f"{sent} mutated messages, {unanswered} connections neither answered nor ended")
+    print(
+        f"{mutated.sent} mutated messages over {mutated.connections} connections: {mutated.ended} ended, "
+        f"{mutated.answered} questions answered, {len(mutated.forgotten)} forgotten"
+    )
+    for one in mutated.forgotten:
+        print(one)
     for client in clients:
         if client.failed:
             print("a client was not served:", client.failed)
     if NOT_YET:
         print("attacks that are not held yet:", ", ".join(NOT_YET))
-    good = not unanswered and not any(client.failed for client in clients) and halves[1] <= halves[0] + FLAT
+    good = not mutated.forgotten and not any(client.failed for client in clients) and halves[1] <= halves[0] + FLAT
     return 0 if good else 1
 
 

@@ -40,9 +40,9 @@ def deflated(payload: bytes) -> bytes:
     return (squeezer.compress(payload) + squeezer.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
 
-def message(envelope: Any) -> bytes:
-    """A whole message of protocol version 2."""
-    return chunk(msgpack.packb(envelope))
+def message(envelope: Any, id_: int | None = None) -> bytes:
+    """A whole message of protocol version 2; by default with the next id."""
+    return chunk(msgpack.packb(envelope), id_=id_)
 
 
 def text(envelope: Any) -> bytes:

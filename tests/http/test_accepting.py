@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from socket import create_connection
 
 import pytest
 from aiohttp import web
@@ -70,6 +71,25 @@ async def test_a_connection_that_never_says_hello_is_closed(engine: str, serve: 
         assert await socket.ended()  # also one that does not answer the close
         assert time.monotonic() - began < 3
         socket.close()
+
+
+async def test_connections_that_come_together_and_alone_are_all_taken(
+    engine: str, app: App, serve: Serve, peers: Open
+) -> None:
+    """More than are accepted in a few turns of the event loop, then single ones, twice."""
+    url = await serve(app, engine=engine)
+    address = "127.0.0.1", int(url.split(":")[2].split("/")[0])
+    for _ in range(2):
+        together = [create_connection(address) for _ in range(100)]  # the event loop has no turn meanwhile
+        for one in together:
+            one.setblocking(False)
+            await asyncio.get_running_loop().sock_sendall(one, b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+        for one in together:
+            answer = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(one, 12), 10)
+            assert answer == b"HTTP/1.1 404"
+            one.close()
+        for _ in range(3):
+            await peers(url, hello={})
 
 
 async def test_silent_connections_make_room_for_others(

@@ -63,6 +63,24 @@ async def test_so_it_is_for_clients_that_are_away(serve: Serve, clients: Clients
     assert verdicts[3] == ""
 
 
+async def test_a_share_is_for_each_of_those_for_which_something_waits(serve: Serve, clients: Clients) -> None:
+    """(24 - 4 * 1) MiB for two of them, and each has received everything before it was cut off."""
+    app = App(secret="secret", limits=Limits(max_server_resume=24 * MIB))
+    topic = app.topic("test.topic")
+    url = await serve(app)
+    away = [clients(url) for _ in range(2)]
+    for client in away:
+        await client.connect()
+        await client.subscribe(1, "test.topic")
+        await client.acknowledge()
+        await client.cut()
+    await gone(app)
+    for client, count in zip(away, (14, 11), strict=True):
+        for number in range(count):
+            topic.publish(bytes([number]) * MIB, to=client.client_id)
+    assert [(await client.connect())["resume"].get("reason", "") for client in away] == ["", "overflow"]
+
+
 async def test_a_share_is_for_each_of_those_that_keep_much_now(serve: Serve, clients: Clients) -> None:
     """(24 - 4 * 1) MiB for two of them, whoever kept as much before."""
     app = App(secret="secret", limits=Limits(max_server_resume=24 * MIB))

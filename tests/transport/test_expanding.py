@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import Serve
 from tests.transport.conftest import Connect
-from tests.transport.raw import BINARY, CONTINUATION, PING, PONG, TEXT, RawSocket, call
+from tests.transport.raw import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawSocket, call
 from tests.transport.test_compression import DEFLATE, MIB
 from wslink import App, Limits
 
@@ -90,3 +90,34 @@ async def test_text_that_is_none_closes_with_1007(engine: str, echo: App, serve:
     socket.send(TEXT, Deflating()(b"\xff\xfe"), rsv1=True)
     socket.send(PONG)
     assert (await socket.receive_close())[0] == 1007
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+async def test_what_comes_right_before_a_close_is_handled_and_nothing_behind_it(
+    engine: str, compressed: bool, echo: App, serve: Serve, sockets: Connect
+) -> None:
+    came: list[str] = []
+    echo.method("keep")(came.append)
+    socket = await sockets(await serve(echo, engine=engine), extensions=DEFLATE)
+    deflate, sent = Deflating(), bytearray()
+    write, socket.writer.write = socket.writer.write, sent.extend  # type: ignore[method-assign,assignment]
+    for number, size in enumerate((20_000, 5)):
+        data = call("keep", os.urandom(size // 2).hex(), number=number)
+        socket.send(TEXT, deflate(data) if compressed else data, rsv1=compressed)
+    socket.send(CLOSE, b"\x03\xe8")
+    socket.send(TEXT, call("keep", "behind"))
+    write(bytes(sent))
+    assert (await socket.receive_close())[0] == 1000
+    assert await socket.ended()
+    assert [len(value) for value in came] == [20_000, 4]
+
+
+async def test_a_client_that_answers_the_refusal_of_its_message_is_not_kept_waiting(
+    engine: str, echo: App, serve: Serve, sockets: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wslink.transport.closing.CLOSE_TIMEOUT", 60)
+    socket = await sockets(await serve(echo, engine=engine), extensions=DEFLATE)
+    socket.send(BINARY, os.urandom(20_000), rsv1=True)
+    assert (await socket.receive_close())[0] in (1002, 1007)
+    socket.send(CLOSE, b"\x03\xef")
+    assert await socket.ended()

@@ -64,7 +64,9 @@ async def test_the_names_of_asyncio_and_what_stands_in_for_them() -> None:
     loop = asyncio.get_running_loop()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = listener.getsockname()
-        assert not private_asyncio.open_transport(FakeLoop(), listener, asyncio.Protocol)  # type: ignore[arg-type]
+        assert not private_asyncio.Opener(FakeLoop()).works  # type: ignore[arg-type]
+        opener = private_asyncio.Opener(loop)
+        assert opener.works
         assert private_asyncio.accepting(listener).__name__ == "_accept"
         for listening in (listener, Narrow(listener)):
             with socket.create_connection(address) as client:
@@ -73,8 +75,10 @@ async def test_the_names_of_asyncio_and_what_stands_in_for_them() -> None:
                 accepted = socket.socket(fileno=descriptor)
                 accepted.setblocking(False)
                 protocol = Echo()
-                assert private_asyncio.open_transport(loop, accepted, protocol.itself)
-                await asyncio.wait_for(protocol.made, 5)
+                opener.open(accepted, peer, protocol)
+                assert protocol.made.done()  # at once, and the transport is as any other from then on
+                assert protocol.transport.get_extra_info("peername") == peer
+                assert protocol.transport._loop is loop
                 await loop.sock_sendall(_unblocked(client), b"hi")
                 assert await asyncio.wait_for(loop.sock_recv(client, 2), 5) == b"hi"
                 protocol.transport.close()
@@ -113,9 +117,6 @@ class Echo(asyncio.Protocol):
     def __init__(self) -> None:
         self.made: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.transport: Any
-
-    def itself(self) -> Echo:
-        return self
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import random
@@ -266,6 +267,19 @@ async def test_a_frame_over_the_limit_is_refused_by_its_head(serve: Serve, socke
     socket.writer.write(frame(TEXT, bytes(MIB + 1))[:30])
     code, _ = await socket.receive_close()
     assert code == 1009
+
+
+async def test_a_frame_over_the_limit_that_comes_whole_is_neither_handled_nor_answered(
+    serve: Serve, sockets: Connect
+) -> None:
+    app, came = App(secret="secret", limits=Limits(max_msg_size=MIB, msg_overhead=0)), list[str]()
+    app.method("keep")(came.append)
+    socket = await sockets(await serve(app, engine="picows"))
+    socket.writer.write(frame(TEXT, call("keep", "x" * MIB)) + frame(TEXT, call("keep", "behind")))
+    assert (await socket.receive_close())[0] == 1009
+    with contextlib.suppress(ConnectionError):
+        assert await socket.reader.read() == b""
+    assert came == []
 
 
 @pytest.mark.parametrize("first", [0x83, 0x89, 0x8B])

@@ -76,7 +76,7 @@ class ProtocolHost(Observer):
     @property
     def protocols(self) -> list[Any]:
         """The ServerProtocol, then its link protocols."""
-        return [self.protocol, *(p for p in self.protocol.getLinkProtocols() if p is not self.protocol)]
+        return [self.protocol, *[p for p in self.protocol.getLinkProtocols() if p is not self.protocol]]
 
     def collect(self, publish: Function, add_attachment: Function, stop: Function) -> None:
         """Register the methods of all protocols, and give the protocols what a server offers.
@@ -273,7 +273,7 @@ class ProtocolHost(Observer):
             self.hub.on_loop(functools.partial(session.close, 1011, "the server failed to take the connection"))
 
     def wants_request(self) -> bool:
-        return not all(_ignores_requests(protocol) for protocol in self.protocols)
+        return not all(map(_ignores_requests, self.protocols))
 
     def closed(self, session: SessionView) -> None:
         try:

@@ -10,12 +10,15 @@ import ssl
 import time
 from collections.abc import Callable
 
-from wslink.transport.private_asyncio import accepting, open_transport
+from wslink.transport.private_asyncio import Opener, accepting
 
 logger: logging.Logger = logging.getLogger("wslink.http")
 
 BATCH = 32
-"""Connections that are accepted in one turn of the event loop."""
+"""Connections that are accepted in one turn of the event loop, where many come."""
+FEW = 8
+"""Turns in a row that have each had a connection to accept, after which many come. Until then one is accepted in each
+turn: to look for another costs a failing system call."""
 PAUSE = 1.0
 """Seconds before the next try where the system has no more descriptors or memory."""
 SHORT_PAUSE = 0.05
@@ -158,6 +161,8 @@ class Acceptor:
         self._connections = connections
         self._tls = tls
         self._loop = asyncio.get_running_loop()
+        self._opener = Opener(self._loop)
+        self._busy = 0  # turns in a row in which there were as many connections as were accepted
         self._pause: asyncio.TimerHandle | None = None
         self._complaints = Complaints(1)
         self._opening: dict[asyncio.Task[None], None] = {}
@@ -187,10 +192,11 @@ class Acceptor:
         self._loop.add_reader(self._listener, self._accept)
 
     def _accept(self) -> None:
-        for _ in range(BATCH):
+        for _ in range(BATCH if self._busy > FEW else 1):
             try:
-                descriptor, _ = self._next()
+                descriptor, address = self._next()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                self._busy = 0
                 return
             except OSError as error:
                 self._loop.remove_reader(self._listener)
@@ -201,14 +207,16 @@ class Acceptor:
             full = len(self._connections.open) >= self._connections.limit
             counted = self._connections.admit(descriptor, self._kind)
             if counted is not None:
-                self._begin(counted)
+                self._begin(counted, address)
             if full:
                 return  # an evicted connection's descriptor is free in the next turn
+        self._busy += 1
 
-    def _begin(self, counted: CountedSocket) -> None:
+    def _begin(self, counted: CountedSocket, address: object) -> None:
         """Create a connection's protocol, at once or in a task after its TLS handshake."""
         try:
-            if self._tls is None and open_transport(self._loop, counted, self._protocols):
+            if self._tls is None and self._opener.works:
+                self._opener.open(counted, address, self._protocols())
                 return
         except OSError as error:
             _ended_early(counted, error)

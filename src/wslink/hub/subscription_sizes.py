@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from wslink.errors import LimitExceeded
 from wslink.hub.requested import Held
@@ -14,8 +14,7 @@ SUBSCRIPTION = 1024
 """Bytes that a subscription counts beside its filter, for each topic that it is to."""
 
 
-@dataclass(slots=True)
-class _Held:
+class _Held(msgspec.Struct):
     """One client's bytes: of filters, and of subscriptions with these."""
 
     filters: int = 0
@@ -35,14 +34,11 @@ class SubscriptionSizes:
         self.holders: int = 0
         self._of: dict[SessionView, _Held] = {}
 
-    def join(self, session: SessionView) -> None:
-        """A client has come."""
-        self._of[session] = _Held()
-
     def leave(self, session: SessionView) -> None:
-        """It has gone."""
-        self._add(session, 0, -self._of[session].all)
-        del self._of[session]
+        """A client has gone."""
+        if session in self._of:
+            self._add(session, 0, -self._of[session].all)
+            del self._of[session]
 
     def replace(self, session: SessionView, old: Held | None, size: int, topics: int, limits: Limits) -> int:
         """Count a subscription to so many topics whose filter counts `size`, in place of another one; what it counts.
@@ -52,7 +48,7 @@ class SubscriptionSizes:
         """
         before = (old.size, old.weight) if old is not None else (0, 0)
         weight = size + SUBSCRIPTION * max(topics, 1)
-        held = self._of[session]
+        held = self._of.get(session) or _Held()
         if held.filters + size - before[0] > limits.max_filter_size:
             raise LimitExceeded(f"over max_filter_size ({limits.max_filter_size}) in the filters of a client")
         if weight > before[1]:
@@ -79,7 +75,9 @@ class SubscriptionSizes:
         self._add(session, -held.size, -held.weight)
 
     def _add(self, session: SessionView, filters: int, all_: int) -> None:
-        held = self._of[session]
+        held = self._of.get(session)
+        if held is None:
+            held = self._of[session] = _Held()
         had = held.all > 0
         held.filters += filters
         held.all += all_

@@ -48,7 +48,6 @@ class Subscriptions(TopicRegistry):
     def join(self, session: SessionView) -> None:
         """A client has connected. A released one is subscribed to every topic."""
         self._of[session] = {}
-        self._sizes.join(session)
         if not session.subscribing:
             for topic in self.topics.values():
                 if topic.declared:

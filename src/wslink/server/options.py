@@ -64,7 +64,7 @@ class Settings(AsgiSettings, total=False):
     follow_symlinks: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Options:
     """The settings of a server. `App.run` and `App.serve` take them as keywords."""
 

@@ -107,27 +107,10 @@ class CongestionController:
     """
 
     __slots__ = (
-        "_bursts",
-        "_cycle",
-        "_cycle_start",
-        "_delivered_time",
-        "_drained",
-        "_first_time",
-        "_full_rate",
-        "_full_rounds",
-        "_limited_until",
-        "_probe_end",
-        "_rates",
-        "_release",
-        "_round",
-        "_round_end",
-        "_rtts",
-        "_sent",
-        "_started",
-        "delivered",
-        "rtt",
-        "sent_bytes",
-    )
+        "_bursts", "_cycle", "_cycle_start", "_delivered_time", "_drained", "_dry", "_first_time", "_full_rate",
+        "_full_rounds", "_limited_until", "_probe_end", "_rates", "_release", "_round", "_round_end", "_rtts",
+        "_sent", "_started", "delivered", "rtt", "sent_bytes",
+    )  # fmt: skip
 
     def __init__(self, now: float) -> None:
         self.sent_bytes: int = 0
@@ -147,6 +130,7 @@ class CongestionController:
         self._cycle = 0
         self._cycle_start = now
         self._bursts = Bursts(now)
+        self._dry = False  # nothing was in flight after the latest acknowledgement, though more was waiting
         self._probe_end: float | None = None  # of a probe; infinite until little is in flight
 
     # What callers ask ---------------------------------------------------------
@@ -227,15 +211,16 @@ class CongestionController:
         self._delivered_time = now
         if newest is None:
             return
-        if self._started:  # until then the rate is not known well enough
-            self._bursts.keep(now, self._round, burst - self.chunk_size)
         self._first_time = newest.time
         stale = self._sample_rtt(now, max(now - newest.time - max(held, 0.0), 1e-6))
         limited = self._sample_rate(now, newest, held)
+        self._dry = not (limited or self._sent or self._probe_end is not None)
+        if self._started:  # until then the rate is not known well enough
+            self._bursts.keep(now, self._round, (2 * burst if self._dry else burst) - self.chunk_size)
         self._probe(now, stale and not limited)
         self._count_round(newest, limited)
         if not limited:
-            self._check_queue()
+            self._check_queue(now)
         self._advance(now)
 
     # Estimates ------------------------------------------------------------------
@@ -277,14 +262,21 @@ class CongestionController:
             return limited
         rates = self._rates
         keep_largest(rates, (self._round, rate))
-        rounds = CONGESTED_ROUNDS if self._queues() else RATE_ROUNDS
+        rounds = CONGESTED_ROUNDS if self._queues(now) else RATE_ROUNDS
         while rates[0][0] <= self._round - rounds:
             rates.popleft()
         return limited
 
-    def _queues(self) -> bool:
+    def _queues(self, now: float) -> bool:
         """Whether the latest round trip shows an unintended queue."""
-        return self._started and self.rtt > QUEUE * self.min_rtt + 2 * CHUNK_TIME + self._bursts.lateness(self.rate)
+        return self._started and self._late(now, QUEUE * self.min_rtt + 2 * CHUNK_TIME)
+
+    def _late(self, now: float, most: float) -> bool:
+        """Whether the latest round trip took longer than `most`, and what is still in flight is late, too. If it is
+        not, the peer was busy, and has now acknowledged all that had arrived in the meantime: there is no queue."""
+        if self.rtt <= most + self._bursts.lateness(self.rate):
+            return False
+        return bool(self._sent) and now - self._sent[0].time > most - CHUNK_TIME
 
     # Gains ------------------------------------------------------------------------
 
@@ -300,11 +292,10 @@ class CongestionController:
             self._full_rounds += 1
             self._started = self._full_rounds >= STARTUP_ROUNDS
 
-    def _check_queue(self) -> None:
+    def _check_queue(self, now: float) -> None:
         """End start-up as soon as there is a queue: the rate follows a round trip later. Not called for what the
         application limits: a late response to a small message says nothing about the line's rate."""
-        most = STARTUP_QUEUE * self.min_rtt + CHUNK_TIME + self._bursts.lateness(self.rate)
-        if not self._started and self.rtt > most:
+        if not self._started and self._late(now, STARTUP_QUEUE * self.min_rtt + CHUNK_TIME):
             self._full_rate = self.rate
             self._started = True
 
@@ -320,7 +311,7 @@ class CongestionController:
         elif CYCLE[self._cycle] < 1:
             if drained or lasted >= DRAIN_ROUNDS * self.min_rtt:
                 self._begin_phase(now, CRUISE)
-        elif self._queues() and not CRUISE <= self._cycle < CRUISE + QUEUE_ROUNDS:
+        elif self._queues(now) and not CRUISE <= self._cycle < CRUISE + QUEUE_ROUNDS:
             self._begin_phase(now, DRAIN)
         elif lasted >= self.min_rtt:
             self._begin_phase(now, (self._cycle + 1) % len(CYCLE))
@@ -335,4 +326,6 @@ class CongestionController:
             return 0.0
         if not self._started:
             return max(rate * STARTUP_GAIN, FIRST_WINDOW / self.min_rtt)
+        if self._dry:  # the line has stood idle, since a busy peer took more than what was in flight
+            return rate * STARTUP_GAIN
         return rate * (CYCLE[self._cycle] if self._drained else 1 / STARTUP_GAIN)

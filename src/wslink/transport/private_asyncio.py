@@ -30,16 +30,35 @@ def accepting(listener: socket.socket) -> Callable[[], tuple[int, object]]:
     return detached
 
 
-def open_transport(
-    loop: asyncio.AbstractEventLoop, accepted: socket.socket, protocols: Callable[[], asyncio.BaseProtocol]
-) -> bool:
-    """Create a transport for an accepted connection, like `connect_accepted_socket` but without its task, future and
-    three extra turns. Returns False, without any effect, if the event loop is not asyncio's own."""
-    make = getattr(loop, "_make_socket_transport", None)
-    if make is None:
-        return False
-    make(accepted, protocols())
-    return True
+class Opener:
+    """Creates transports for accepted connections, like `connect_accepted_socket` but without its task, future and four
+    extra turns of the event loop.
+
+    To asyncio's transport, while it is created, this is the event loop. What that schedules for the next turn, which is
+    `connection_made` and beginning to read, is done at once.
+
+    Attributes:
+        works: whether the event loop is asyncio's own.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        make = getattr(type(loop), "_make_socket_transport", None)
+        self.works: bool = make is not None and isinstance(loop, asyncio.SelectorEventLoop)
+        self._loop = loop
+        self._make: Any = make
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._loop, name)
+        setattr(self, name, found)
+        return found
+
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: object = None) -> None:
+        callback(*args)
+
+    def open(self, accepted: socket.socket, address: object, protocol: asyncio.BaseProtocol) -> None:
+        """Create a transport for a connection from `address`."""
+        transport = self._make(self, accepted, protocol, extra={"peername": address})
+        transport._loop = self._loop
 
 
 def watch_room(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 from array import array
 
-import msgpack
-
 from wslink.wire.frames import Buffer
 
 MAX_DEPTH = 512
@@ -42,6 +40,8 @@ def is_deep_packed(text: Buffer) -> bool:
     """Whether the value encoded as `text` nests more than MAX_DEPTH levels deep."""
     if len(text) <= MAX_DEPTH:
         return False
+    import msgpack  # which is seldom needed
+
     unpacker = msgpack.Unpacker(max_buffer_size=0)
     unpacker.feed(_OUTER)
     unpacker.feed(text)

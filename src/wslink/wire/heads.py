@@ -7,7 +7,6 @@ import contextlib
 import re
 from typing import Any
 
-import msgpack
 import msgspec
 
 from wslink.wire.frames import Buffer
@@ -19,13 +18,13 @@ MAX_KEYS = 8
 """Keys of the envelope before the id."""
 
 _STRING = r'"(?:[^"\\]|\\.)*+"'.replace("*+", "*")
-_TEXT_ID = re.compile(
-    rf'\s*\{{\s*(?:{_STRING}\s*:\s*(?:{_STRING}|[-+.\w]+)\s*,\s*){{0,{MAX_KEYS}}}?"id"\s*:\s*({_STRING})'
-)
+_TEXT_ID = rf'\s*\{{\s*(?:{_STRING}\s*:\s*(?:{_STRING}|[-+.\w]+)\s*,\s*){{0,{MAX_KEYS}}}?"id"\s*:\s*({_STRING})'
 
 
 def packed_id(head: Buffer) -> str | None:
     """The id in the first bytes of a MessagePack envelope; None if there is none."""
+    import msgpack  # which is seldom needed
+
     unpacker = msgpack.Unpacker(max_buffer_size=HEAD)
     unpacker.feed(bytes(head[:HEAD]))
     with contextlib.suppress(Exception):  # the message is refused anyway
@@ -38,6 +37,8 @@ def packed_id(head: Buffer) -> str | None:
 
 def is_packed_response(head: Buffer) -> bool:
     """Whether these are the first bytes of a response: its result, or error, comes before any method."""
+    import msgpack  # which is seldom needed
+
     unpacker = msgpack.Unpacker(max_buffer_size=HEAD)
     unpacker.feed(bytes(head[:HEAD]))
     with contextlib.suppress(Exception):  # if in doubt, the message waits for its turn
@@ -52,7 +53,7 @@ def is_packed_response(head: Buffer) -> bool:
 def text_id(text: Buffer | str) -> str | None:
     """The id in the first characters of a JSON envelope; None if there is none."""
     head = text[:HEAD]
-    match = _TEXT_ID.match(head if isinstance(head, str) else bytes(head).decode(errors="replace"))
+    match = re.match(_TEXT_ID, head if isinstance(head, str) else bytes(head).decode(errors="replace"))
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
         return _checked(msgspec.json.decode(match[1])) if match else None
     return None

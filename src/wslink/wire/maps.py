@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import msgpack
-
 from wslink.errors import LimitExceeded, ParseError
 from wslink.wire.frames import Buffer
 from wslink.wire.show import explained
@@ -55,6 +53,8 @@ def check_packed(text: Buffer, max_elements: int) -> None:
     """
     if _look_through(text):
         return
+    import msgpack  # which is seldom needed
+
     count = _Count(max_elements)
     try:
         msgpack.unpackb(

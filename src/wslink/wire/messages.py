@@ -130,7 +130,7 @@ def answerable_id(envelope: Value) -> str:
 
 def is_id(value: Value) -> TypeGuard[str]:
     """Whether `value` may be the id of a call: any text of a limited length (MSG-2)."""
-    return isinstance(value, str) and len(value) <= MAX_ID and is_text(value)
+    return isinstance(value, str) and len(value) <= MAX_ID and (value.isascii() or is_text(value))
 
 
 def is_text(value: str) -> bool:

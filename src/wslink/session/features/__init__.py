@@ -82,7 +82,7 @@ class Features:
 
     def accept(self, session: SessionView) -> None:
         """Enable `session.features`, in the order in which they are registered."""
-        for name, feature in self._features.items():
+        for name, feature in self._features.items() if session.features else ():
             if name in session.features:
                 feature.accept(session)
 

@@ -222,7 +222,7 @@ class PicowsConnection(Sending):
         if hold:
             self._transport.pause_reading()
         elif self._reading:
-            self._transport.resume_reading()
+            self.resume_reading()
 
     # heartbeat.Peer
 
@@ -253,7 +253,7 @@ class PicowsConnection(Sending):
         elif kind is _BINARY or kind is _TEXT or kind is WSMsgType.CONTINUATION:
             self._parts.receive(kind, frame)
         elif kind is _CLOSE:
-            self._close_received(frame)
+            self._parts.close(frame.get_payload_as_bytes()[:2])
         else:
             self._controls += 1
             if not (frame.last_in_buffer or self._corked):
@@ -272,7 +272,7 @@ class PicowsConnection(Sending):
 
     # Closing
 
-    def _close_received(self, frame: WSFrame) -> None:
+    def receive_close(self, code: bytes) -> None:
         """Answer the peer's close, unless it is the answer to ours. End the connection after what has begun to be sent:
         half a frame would be an error to the peer."""
         self._ending = True
@@ -280,8 +280,8 @@ class PicowsConnection(Sending):
             self._pump()
             return
         self._closing = True
+        self._parts.empty = False  # as in `close`
         self._close_timer = CloseTimer(self._transport, self.admitted)
-        code = frame.get_payload_as_bytes()[:2]
         self._asked = code in ASKED
         if code and not framing.is_close_code(int.from_bytes(code, "big")):
             code = struct.pack(">H", framing.PROTOCOL_ERROR)

@@ -17,7 +17,7 @@ from wslink.wire.landing import Landing
 
 NO_UTF8 = "a text is not UTF-8"
 
-_TEXT, _BINARY, _CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
+_TEXT, _BINARY, _CONTINUATION, _CLOSE = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION, WSMsgType.CLOSE
 _decoder = codecs.getincrementaldecoder("utf-8")
 
 
@@ -28,6 +28,8 @@ class Receiver(Protocol):
     def max_size(self) -> int: ...
 
     def receive(self, binary: bool, data: Buffer | str) -> None: ...
+
+    def receive_close(self, code: bytes) -> None: ...
 
     def fail(self, code: int, reason: str) -> None: ...
 
@@ -108,6 +110,10 @@ class MessageParts:
         else:
             self._add(fragments, frame)
 
+    def close(self, code: bytes) -> None:
+        """Pass on the peer's close, behind the messages that came before it."""
+        self._take(_CLOSE, code, False)
+
     def stop(self) -> None:
         """Drop incomplete messages."""
         self._fragments = self._waiting = None
@@ -136,6 +142,9 @@ class MessageParts:
             self._task = asyncio.get_running_loop().create_task(self._expand(kind, data))
 
     def _deliver(self, kind: WSMsgType, data: bytes) -> None:
+        if kind is _CLOSE:
+            self._receiver.receive_close(data)
+            return
         try:
             message: Buffer | str = data if kind is _BINARY else data.decode()
         except UnicodeDecodeError:
@@ -163,19 +172,23 @@ class MessageParts:
         self._expanded = 0
 
     async def _expand(self, kind: WSMsgType, data: bytes) -> None:
-        loop = asyncio.get_running_loop()
+        loop, refused = asyncio.get_running_loop(), False
         try:
             message = await loop.run_in_executor(None, self._inflate, data, self._receiver.max_size)
         except (LimitExceeded, zlib.error) as error:
+            refused = True
             self._refuse(error)
-            return
         waiting, self._waiting = self._waiting, None
         if waiting is None:  # disconnected
             return
-        self.empty = self._fragments is None
-        self._deliver(kind, message)
+        if not refused:
+            self.empty = self._fragments is None
+            self._deliver(kind, message)
         for item in waiting:
-            self._take(*item)
+            if item[0] is _CLOSE or not refused:
+                self._take(*item)
+            if item[0] is _CLOSE:
+                break
         if self._waiting is None:
             self._receiver.hold_reading(False)
 

@@ -10,7 +10,6 @@ from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any, Protocol, cast
 
-from multidict import CIMultiDict
 from picows import WSAutoPingStrategy, WSTransport, WSUpgradeResponse
 from picows.common import WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
@@ -53,28 +52,25 @@ class _Switch(WSUpgradeResponse):
     status = HTTPStatus.SWITCHING_PROTOCOLS
 
     def __init__(self, headers: dict[str, str]) -> None:
-        self.headers = CIMultiDict(headers)
+        self.headers = headers  # type: ignore[assignment]
 
     def to_bytes(self) -> bytearray:
-        data = bytearray(_SWITCHING)
-        for name, value in self.headers.items():
-            data += f"{name}: {value}\r\n".encode()
-        data += b"\r\n"
-        return data
+        lines = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
+        return bytearray(b"%b%b\r\n" % (_SWITCHING, lines.encode()))
 
 
-class _Answer:
-    """The response to an upgrade request, which picows asks for and keeps."""
+class _Answer(WSUpgradeResponseWithListener):
+    """The answer to an upgrade request that has been checked: the response, and the listener of the connection. It is
+    also the function that picows calls for it."""
 
-    __slots__ = ("_headers", "_listener")
+    __slots__ = ()
 
-    def __init__(self, listener: Gated, headers: dict[str, str]) -> None:
-        self._listener: Gated | None = listener
-        self._headers = headers
+    def __init__(self, listener: Gated, headers: dict[str, str]) -> None:  # the base class's would check it once more
+        self.listener = listener
+        self.response = _Switch(headers)
 
-    def __call__(self, request: object) -> WSUpgradeResponseWithListener:
-        listener, self._listener = self._listener, None
-        return WSUpgradeResponseWithListener(_Switch(self._headers), listener)
+    def __call__(self, request: object) -> _Answer:
+        return self
 
 
 class Line:
@@ -142,7 +138,7 @@ class Gate(InFront, asyncio.Protocol):
     __slots__ = ("_broken", "_guard", "_listener", "_max_frame", "_transport", "received")
 
     def __init__(self, inner: Any, listener: Gated, transport: asyncio.Transport, max_frame: int) -> None:
-        super().__init__(inner)
+        self._inner = inner
         self.received: int = 0
         self._listener = listener
         self._transport = transport
@@ -168,8 +164,8 @@ class Gate(InFront, asyncio.Protocol):
             listener.fail(error.code, str(error))
             return
         _feed(self._inner, data)
-        if listener.admitted and guard.ahead >= 0 and not self._transport.is_closing():
-            self._transport.set_protocol(Reader(self._inner, listener, self._max_frame, guard.ahead))
+        if listener.admitted and (ahead := guard.ahead) >= 0 and not self._transport.is_closing():
+            self._transport.set_protocol(Reader(self._inner, listener, self._max_frame, ahead))
 
 
 def begin(transport: asyncio.Transport, key: str, max_frame: int, listener: Gated, headers: dict[str, str]) -> None:
@@ -195,7 +191,9 @@ def begin(transport: asyncio.Transport, key: str, max_frame: int, listener: Gate
     line = Line(transport)
     protocol.connection_made(line)
     del line.get_extra_info  # picows has asked
-    _feed(protocol, _head(key))
+    head = _head(key.strip())
+    protocol.get_buffer(-1)[: len(head)] = head  # which is shorter than READ_BUFFER
+    protocol.buffer_updated(len(head))
 
 
 def forget_handshake(transport: WSTransport) -> None:

@@ -82,7 +82,7 @@ class Reader(InFront, asyncio.BufferedProtocol):
     __slots__ = ("_ahead", "_lead", "_left", "_listener", "_max_frame", "_rest", "_room", "_take", "_view")
 
     def __init__(self, inner: Any, listener: Listener, max_frame: int, ahead: int) -> None:
-        super().__init__(inner)
+        self._inner = inner
         self._room: Callable[[int], memoryview] = inner.get_buffer
         self._take: Callable[[int], None] = inner.buffer_updated
         self._listener = listener
@@ -150,7 +150,7 @@ class Reader(InFront, asyncio.BufferedProtocol):
             elif length == 127 and size - at >= 10:
                 length = int.from_bytes(view[at + 2 : at + 10], "big")
                 if not PIECE < length <= self._max_frame:
-                    at += _LONG_HEAD + length
+                    at = _REFUSED if length > PIECE else at + _LONG_HEAD + length
                 elif size - at >= _BEGINNING:
                     self._divide(view, at, size, length)
                     return
@@ -158,12 +158,18 @@ class Reader(InFront, asyncio.BufferedProtocol):
                     break
             else:
                 break
-        if at < size:  # the end of a head is missing
+        self._pass_on(view, at, size)
+
+    def _pass_on(self, view: memoryview, at: int, size: int) -> None:
+        """`size` bytes have come, and the next head begins at `at`."""
+        if at < size:  # its end is missing
             self._lead, self._ahead, size = bytes(view[at:size]), -1, at
         else:
             self._ahead = at - size
         if size:
             self._take(size)
+        if at == _REFUSED:  # picows would handle the frame if it came before the connection has ended
+            self._take = _drop
 
     def _divide(self, view: memoryview, at: int, size: int, length: int) -> None:
         """Make a piece of what has come of a large frame, whose head is at `at`."""
@@ -187,6 +193,10 @@ class Reader(InFront, asyncio.BufferedProtocol):
             self._listener.uncount(self._rest.added)
         else:
             self._rest, self._ahead = None, 0
+
+
+def _drop(nbytes: int) -> None:
+    """In place of what takes bytes, where they count no more."""
 
 
 class _Rest:
