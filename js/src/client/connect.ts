@@ -44,8 +44,9 @@ export interface ConnectOptions extends WaitOptions {
 /**
  * Connects to a server and says hello.
  *
- * Without a target it connects to the server that the page, or this module, came from. It then takes the secret from the page's
- * URL (`?secret=...`), removes it from the address bar and keeps it in `sessionStorage`; a page that has none tries without.
+ * Without a target it connects to the server that the page, or this module, came from. For that server, and for a URL of the page's
+ * own host, it takes the secret from the page's URL (`?secret=...`), removes it from the address bar and keeps it in
+ * `sessionStorage`; a page that has none tries without.
  *
  * The link reconnects when its connection is lost: at once, then after random, growing waits.
  *
@@ -77,13 +78,14 @@ export async function connect(target?: Target | ConnectOptions, options?: Connec
   if (WebSocket) functions({ WebSocket });
   if (!isText(given ?? "")) throw new UsageError("secret must be text");
   const page: Page = globalThis;
-  const own = target === undefined ? defaultUrl(import.meta.url, page) : undefined;
+  const url = isTransport(target) ? undefined : socketUrl(target ?? defaultUrl(import.meta.url, page), baseOf(page));
+  const own = url && (!target || new URL(url).host === page.location?.host) ? url : undefined;
   const secret = given ?? (own && pageSecret(own, page));
-  const open = (attempt: AbortSignal): Promise<Transport> => openTransport(own ?? target ?? "", WebSocket, attempt);
+  const open = async (attempt: AbortSignal): Promise<Transport> => (url ? openWebSocket(url, WebSocket, attempt) : (target as Transport));
   const refused = (): void => {
     if (own) forgetSecret(own, page);
   };
-  const backoff = isTransport(target) ? undefined : backoffOf(reconnect);
+  const backoff = url ? backoffOf(reconnect) : undefined;
   try {
     return await Link.open({ open, backoff, timeout, signal, secret, refused, callTimeout, limits, features, handlers });
   } catch (error) {
@@ -110,10 +112,4 @@ function backoffOf(reconnect: ReconnectOptions | boolean): Backoff | undefined {
 
 function isSession(target: unknown): target is LaunchedSession {
   return "sessionURL" in Object(target);
-}
-
-async function openTransport(target: string | URL | Transport, Constructor: WebSocketConstructor | undefined, signal: AbortSignal): Promise<Transport> {
-  if (isTransport(target)) return target;
-  const url = socketUrl(target, baseOf(globalThis));
-  return openWebSocket(url, Constructor, signal);
 }

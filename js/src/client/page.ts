@@ -2,7 +2,7 @@ import { UsageError } from "../errors.js";
 
 /** What this module uses of the page it runs in; all of it is missing in Node. */
 export interface Page {
-  readonly location?: { readonly href: string } | undefined;
+  readonly location?: { readonly href: string; readonly host?: string } | undefined;
   readonly document?: { readonly baseURI: string };
   readonly history?: { readonly state: unknown; replaceState(state: unknown, unused: string, url: string): void };
   readonly sessionStorage?: Pick<Storage, "getItem" | "setItem" | "removeItem">;

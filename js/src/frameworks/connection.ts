@@ -40,19 +40,19 @@ export function keyOf(target: LinkTarget): string | undefined {
 export function hold(target: LinkTarget, options: UseLinkOptions | undefined, show: (status: LinkStatus) => void): () => void {
   const end = new AbortController();
   const { signal } = end;
-  const tell = (link: Link | undefined, error?: unknown): void => {
+  const tell = (error: unknown, link?: Link): void => {
     if (!signal.aborted) show({ link, state: link?.state ?? "closed", error });
   };
   show(CONNECTING);
   const opening = Promise.resolve().then(() => connect(target as string, { ...options, signal }));
   opening
     .then(async (link) => {
-      link.addEventListener("statechange", () => tell(link));
-      tell(link);
+      link.addEventListener("statechange", () => tell(undefined, link));
+      tell(undefined, link);
       const { code, reason } = await link.closed;
-      tell(link, new ConnectionError("the link is closed", code, reason));
+      tell(new ConnectionError("the link is closed", code, reason), link);
     })
-    .catch((error: unknown) => tell(undefined, error));
+    .catch(tell);
   return () => {
     end.abort();
     opening.then((link) => link.close(), () => undefined);

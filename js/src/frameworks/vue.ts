@@ -67,10 +67,7 @@ export function useTopic<T = unknown>(
 ): Refs<TopicStatus<T>> {
   const status = shallowReactive<Shown<T>>({ ...NOTHING });
   let own: Watch | undefined;
-  const show = (shown: Shown<T>): void => {
-    Object.assign(status, shown);
-    void nextTick(shown.drawn);
-  };
+  const show = (shown: Shown<T>): void => void nextTick(Object.assign(status, shown).drawn);
   whileMounted([() => toValue(link), () => toValue(topic)], () => {
     const to = toValue(link);
     own = to && watchTopic(to, toValue(topic), toValue(options), show);

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { AuthenticationError, ConnectionError, ProtocolError, TimeoutError, UsageError, VERSION, connect } from "../../src/index.js";
 import { CLIENT_ID, WELCOME, WELCOME_WITH_FEATURES } from "../support/peer.js";
@@ -85,6 +85,34 @@ describe("hello", () => {
     await peer.next();
     peer.socket.close(1008, "no good hello");
     await expect(linking).rejects.toMatchObject({ name: "ConnectionError", code: 1008, reason: "no good hello" });
+  });
+});
+
+describe("the secret in a page's address", () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  async function secretOf(page: string, target: string): Promise<string | undefined> {
+    vi.stubGlobal("location", new URL(page));
+    const linking = connect(new URL(target, page));
+    const peer = await nextConnection();
+    const hello = await peer.next();
+    peer.answer(hello, WELCOME);
+    await (await linking).close();
+    return (hello.args as HelloCase["request"]["args"])[0].secret;
+  }
+
+  test("is for every address of the page's own host, such as the one beside a page that was built", async () => {
+    const { host } = new URL(await url());
+    expect(await secretOf(`http://${host}/lab/?secret=s3cret`, "ws")).toBe("s3cret");
+    expect(await secretOf(`http://${host}/lab/?secret=s3cret`, "/ws")).toBe("s3cret");
+    expect(await secretOf(`http://${host}/lab/`, "ws")).toBeUndefined();
+  });
+
+  test("is for no other host", async () => {
+    const server = await url();
+    expect(await secretOf("http://page.example/?secret=s3cret", server)).toBeUndefined();
+    const { hostname } = new URL(server);
+    expect(await secretOf(`http://${hostname}:81/?secret=s3cret`, server)).toBeUndefined();
   });
 });
 
