@@ -82,7 +82,9 @@ async def test_a_page_starts_a_session(tmp_path: Path) -> None:
     (tmp_path / "node_modules").symlink_to(ROOT / "js" / "node_modules")
     (tmp_path / "package.json").write_text('{"type": "module"}')
     script = block(PAGE, "js").replace("/wslink/client.js", "./client.js").replace('"viewers/"', f'"{here}/viewers/"')
-    shown = "const states = []; const show = (state) => states.push(state);\n"
+    # What browsers have, and Node 20 has not.
+    shown = 'import { WebSocket } from "ws";\nglobalThis.WebSocket ??= WebSocket;\n'
+    shown += "const states = []; const show = (state) => states.push(state);\n"
     end = 'console.log(JSON.stringify([states, await link.call("terrain.light", [1])])); await link.close();\n'
     (tmp_path / "page.js").write_text(shown + script + end)
     async with running(tmp_path, LAUNCH):
