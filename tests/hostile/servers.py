@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import time
 from collections.abc import Callable, Coroutine
@@ -216,4 +217,4 @@ def main(kind: str, answers: Any, limits: dict[str, Any], options: dict[str, Any
     if kind == "relay":
         relay(options["port"])
         return
-    asyncio.run(KINDS[kind](answers.send, Limits(**limits), **options))
+    asyncio.run(KINDS[kind](answers.send, dataclasses.replace(Limits(), **limits), **options))

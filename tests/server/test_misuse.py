@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import pytest
 
 from tests.server.running import Running
@@ -149,7 +149,7 @@ def test_a_limit_that_is_none_is_refused(limit: str, value: Any, told: str) -> N
     with pytest.raises(UsageError, match=told):
         Limits(**{limit: value})
     with pytest.raises(UsageError, match=told):
-        msgspec.structs.replace(Limits(), **{limit: value})
+        dataclasses.replace(Limits(), **{limit: value})
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from tests.conftest import Open, Serve
@@ -32,7 +31,7 @@ def test_the_docs_list_every_limit_with_its_default() -> None:
 
     text = (DOCS / "protocol" / "limits.md").read_text().replace(",", "")
     units = {n << 20: f"{n} MiB" for n in (1, 16, 32, 64, 128, 256, 512, 1040)} | {1 << 30: "1 GiB", 2 << 30: "2 GiB"}
-    for limit in msgspec.structs.fields(Limits):
+    for limit in dataclasses.fields(Limits):
         assert f"`{limit.name}`" in text
         assert units.get(limit.default, f"{limit.default:g}" if limit.default < 1e5 else str(limit.default)) in text  # type: ignore[arg-type, operator]
 
@@ -41,7 +40,7 @@ def test_every_limit_has_a_variable_that_the_docs_name() -> None:
     from wslink import Limits
 
     lines = (DOCS / "settings.md").read_text().splitlines()
-    for limit in msgspec.structs.fields(Limits):
+    for limit in dataclasses.fields(Limits):
         variable = f"WSLINK_{limit.name.upper()}"
         assert any(line.startswith(f"| `{limit.name}` | `{variable}` |") for line in lines), limit.name
         assert getattr(limits_of_environment({variable: "77"}), limit.name) == 77

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from functools import cached_property
-
-import msgspec
 
 from wslink.errors import UsageError
 
@@ -18,7 +17,8 @@ LARGEST = 2**60
 """What every limit is below: libraries that are given sums of these count in 64 bits."""
 
 
-class Limits(msgspec.Struct, frozen=True, dict=True):  # as a dataclass it would take a server's start 2 ms longer
+@dataclass(frozen=True)
+class Limits:
     """The named limits of one server or client. Sizes are in bytes, times in seconds.
 
     Raises:
@@ -111,7 +111,7 @@ class Limits(msgspec.Struct, frozen=True, dict=True):  # as a dataclass it would
     """LIM-11: connections per server."""
 
     def __post_init__(self) -> None:
-        for one in msgspec.structs.fields(self):
+        for one in fields(self):
             value: object = getattr(self, one.name)
             kind: type = type(one.default)
             if not isinstance(value, (int, float)) or isinstance(value, bool) or (kind is int and type(value) is float):
