@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from tests.docs.blocks import ROOT, pages
@@ -34,7 +34,7 @@ def test_they_lead_somewhere(page: str) -> None:
 def test_variables_that_the_pages_name_are_read() -> None:
     """A variable of the environment that nothing reads would be set in vain."""
     sources = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
-    limits = {f"WSLINK_{one.name.upper()}" for one in msgspec.structs.fields(Limits)}
+    limits = {f"WSLINK_{one.name.upper()}" for one in dataclasses.fields(Limits)}
     made = {"WSLINK_LAUNCHER_GET", "WSLINK_LAUNCHER_DELETE", "WSLINK_NAME"}  # of parts, and of a stream's name
     made |= {"WSLINK_BUSY_SECONDS", "WSLINK_PYTHON"}  # for tests
     named = {name for page in PAGES for name in re.findall(r"\bWSLINK_[A-Z_]+\b", (ROOT / page).read_text())}
