@@ -166,8 +166,8 @@ class _Taker:
             return
         try:
             message: Any = self._unchunker.receive(data) if binary else data
-        except PeerError as error:
-            self.found.append(type(error))
+        except PeerError:
+            self.found.append(PeerError)
         else:
             if message is not None:
                 self._keep(binary, message)
@@ -275,6 +275,13 @@ def _lacking(stream: bytes) -> int:
     return max(at - len(stream), 0)
 
 
+def _until_error(taker: _Taker) -> list[Any]:
+    """What was found up to the first chunk that violates the protocol. Which of its mistakes is found, and how much of
+    what follows it is skipped, depends on the pieces in which it came."""
+    found = taker.found
+    return found[: found.index(PeerError) + 1] if PeerError in found else found
+
+
 async def _compare(flags: int, stream: bytes, cuts: list[int]) -> None:
     begun = _head(0x82, BEGUN) + bytes(BEGUN) if flags & UNDER_WAY else b""
     plain, cut = _End(flags), _End(flags)
@@ -287,7 +294,11 @@ async def _compare(flags: int, stream: bytes, cuts: list[int]) -> None:
     if whole:  # pieces may be wrong before picows has a whole frame
         for end, protocol in ((plain, plain.inner), (cut, reader)):
             await end.feed(bytes(_lacking(stream)), protocol)
-    found, expected, ends = cut.taker.found, plain.taker.found, [end.wire.closed_with for end in (plain, cut)]
+    found, expected, ends = (
+        _until_error(cut.taker),
+        _until_error(plain.taker),
+        [end.wire.closed_with for end in (plain, cut)],
+    )
     # picows reads one frame ahead: of an error and what stands before it, it depends on the cuts which is found first.
     any_error = any(code is not None and code[:2] in ERRORS for code in ends)
     assert ends[0] == ends[1] or (any_error and None not in ends), ends
