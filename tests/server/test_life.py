@@ -233,29 +233,38 @@ async def test_tls_with_files(app: App, serve: Serve, tmp_path: Path) -> None:
         assert link.client_id in app.clients
 
 
+class Silent:
+    """A peer of which nothing arrives."""
+
+    def __init__(self) -> None:
+        self.pings = 0
+        self.ended = asyncio.Event()
+
+    def beat(self) -> None:
+        self.pings += 1
+
+    def dead(self, reason: str) -> None:
+        self.ended.set()
+
+    def arrived(self) -> int:
+        return 0
+
+    def line(self) -> tcp.Line:
+        return tcp.UNKNOWN
+
+
 async def test_a_heartbeat_that_raises_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wslink.transport.heartbeat.MIN_INTERVAL", 0.01)
-    dead, raised = asyncio.Event(), []
+    raised: list[BaseException] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: raised.append(context["exception"]))
-
-    class Silent:
-        def beat(self) -> None: ...
-
-        def dead(self, reason: str) -> None:
-            dead.set()
-
-        def arrived(self) -> int:
-            return 0
-
-        def line(self) -> tcp.Line:
-            return tcp.UNKNOWN
 
     class Broken(Silent):
         def line(self) -> tcp.Line:
             raise OSError
 
-    beats = [Heartbeat(0.05, peer) for peer in (*(Broken() for _ in range(5)), Silent())]
-    await asyncio.wait_for(dead.wait(), 10)
+    peer = Silent()
+    beats = [Heartbeat(0.05, one) for one in (*(Broken() for _ in range(5)), peer)]
+    await asyncio.wait_for(peer.ended.wait(), 10)
     for beat in beats:
         beat.stop()
     assert {type(error) for error in raised} == {OSError}
@@ -263,31 +272,16 @@ async def test_a_heartbeat_that_raises_stops_no_other(monkeypatch: pytest.Monkey
 
 async def test_a_heartbeat_ends_what_is_silent_and_spares_what_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wslink.transport.heartbeat.MIN_INTERVAL", 0.01)
-    pings: list[float] = []
-    dead = asyncio.Event()
-
-    class Peer:
-        def beat(self) -> None:
-            pings.append(time.monotonic())
-
-        def dead(self, reason: str) -> None:
-            dead.set()
-
-        def arrived(self) -> int:
-            return 0
-
-        def line(self) -> tcp.Line:
-            return tcp.UNKNOWN
-
-    beat = Heartbeat(0.05, Peer())
+    peer = Silent()
+    beat = Heartbeat(0.05, peer)
     for _ in range(6):
         await asyncio.sleep(0.03)
         beat.heard = True
-    assert len(pings) >= 2
+    assert peer.pings >= 2
     time.sleep(0.3)  # a method keeps the loop for itself
     await asyncio.sleep(0.06)
-    assert not dead.is_set()
-    await asyncio.wait_for(dead.wait(), 2)
+    assert not peer.ended.is_set()
+    await asyncio.wait_for(peer.ended.wait(), 2)
 
 
 async def test_a_client_that_answers_no_ping_is_dropped(app: App, serve: Serve, peers: Open) -> None:

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from tests.transport.large import PIECE
 from tests.transport.raw import TEXT, RawSocket
 from wslink import App
 from wslink.transport.base import ENGINES
+from wslink.transport.picows import reading
 
 HELLO = json.dumps(
     {"wslink": "1.0", "id": "system:c0:0", "method": "wslink.hello", "args": [{"secret": "secret"}]}
@@ -52,3 +54,10 @@ def echo(app: App) -> App:
         return value
 
     return app
+
+
+@pytest.fixture
+def pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames are large, and read in pieces, from 64 KiB on."""
+    for name in ("PIECE", "MAX_READ"):
+        monkeypatch.setattr(reading, name, PIECE)

@@ -7,27 +7,19 @@ import { createApp, defineComponent, h, nextTick, onMounted, shallowRef, watch }
 import { WebSocket } from "ws";
 import * as react from "../../src/frameworks/react.js";
 import * as vue from "../../src/frameworks/vue.js";
-import { type Link, connect } from "../../src/index.js";
-import { type Connection, ScriptedServer } from "../support/peer.js";
+import type { Link } from "../../src/index.js";
+import { linked } from "../support/linked.js";
+import { type Connection, WELCOME } from "../support/peer.js";
 
-let server: ScriptedServer;
 let link: Link;
 let peer: Connection;
 let unmount: () => void = () => undefined;
 
 beforeEach(async () => {
-  server = new ScriptedServer();
-  const linking = connect(await server.url(), { secret: "s", WebSocket: WebSocket as never });
-  peer = await server.connection();
-  await peer.welcome();
-  link = await linking;
+  ({ link, peer } = await linked(WELCOME, { WebSocket: WebSocket as never }));
 });
 
-afterEach(async () => {
-  unmount();
-  await link.close();
-  await server.stop();
-});
+afterEach(() => unmount());
 
 /** Answers the next call, whose one argument says where it was made. */
 async function answered(): Promise<unknown> {

@@ -7,27 +7,18 @@ import { createRoot } from "react-dom/client";
 import { createApp, defineComponent, effectScope, h, nextTick, shallowRef } from "vue";
 import * as react from "../../src/frameworks/react.js";
 import * as vue from "../../src/frameworks/vue.js";
-import { type Link, UsageError, connect } from "../../src/index.js";
-import { type Connection, ScriptedServer } from "../support/peer.js";
+import { type Link, UsageError } from "../../src/index.js";
+import { linked, nextConnection, url } from "../support/linked.js";
+import { WELCOME } from "../support/peer.js";
 
-let server: ScriptedServer;
 let link: Link;
-let peer: Connection;
 let unmount: () => void = () => undefined;
 
 beforeEach(async () => {
-  server = new ScriptedServer();
-  const linking = connect(await server.url(), { secret: "s", WebSocket: WebSocket as never });
-  peer = await server.connection();
-  await peer.welcome();
-  link = await linking;
+  ({ link } = await linked(WELCOME, { WebSocket: WebSocket as never }));
 });
 
-afterEach(async () => {
-  unmount();
-  await link.close();
-  await server.stop();
-});
+afterEach(() => unmount());
 
 type Use = <T>(use: (framework: typeof vue | typeof react) => T, read: (used: T) => unknown) => () => unknown;
 
@@ -87,8 +78,8 @@ describe.each([
   });
 
   test("useLink with what is not an option", async () => {
-    const url = await server.url();
-    const error = use((framework) => framework.useLink(url, { secrets: "x" } as never), (made) => valueOf(made.error));
+    const address = await url();
+    const error = use((framework) => framework.useLink(address, { secrets: "x" } as never), (made) => valueOf(made.error));
     await expect.poll(error).toEqual(new UsageError("secrets is not an option"));
   });
 });
@@ -96,12 +87,12 @@ describe.each([
 describe("wslink/vue outside a component", () => {
   test("connects, subscribes and calls in an effectScope, until that is stopped", async () => {
     const scope = effectScope(true);
-    const url = await server.url();
+    const address = await url();
     const made = scope.run(() => {
-      const { link: to } = vue.useLink(url, { secret: "s", WebSocket: WebSocket as never });
+      const { link: to } = vue.useLink(address, { secret: "s", WebSocket: WebSocket as never });
       return { to, topic: vue.useTopic(to, "a.topic"), method: vue.useCall<number>(to, "a.method") };
     });
-    const other = await server.connection();
+    const other = await nextConnection();
     await other.welcome();
     expect(await other.next()).toMatchObject({ method: "wslink.subscribe" });
     await expect.poll(() => made?.to.value?.state).toBe("open");
@@ -115,17 +106,17 @@ describe("wslink/vue outside a component", () => {
 
   test("a store outlives the component that uses it first", async () => {
     const scope = effectScope(true);
-    const url = await server.url();
+    const address = await url();
     let to: vue.Refs<vue.LinkStatus>["link"] | undefined;
     const Component = defineComponent(() => {
-      to ??= scope.run(() => vue.useLink(url, { secret: "s", WebSocket: WebSocket as never }))?.link;
+      to ??= scope.run(() => vue.useLink(address, { secret: "s", WebSocket: WebSocket as never }))?.link;
       return () => h("p");
     });
     const shown = shallowRef(true);
     const app = createApp(defineComponent(() => () => (shown.value ? h(Component) : h("i"))));
     unmount = () => app.unmount();
     app.mount(document.createElement("div"));
-    await (await server.connection()).welcome();
+    await (await nextConnection()).welcome();
     await expect.poll(() => to?.value?.state).toBe("open");
     shown.value = false;
     await nextTick();
