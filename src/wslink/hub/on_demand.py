@@ -33,7 +33,7 @@ WORTH_A_TIMER = 0.002
 """Calls that take at least this many seconds are started before the line runs out of data."""
 
 
-class Stage(Protocol):
+class OnDemandTopic(Protocol):
     """On-demand rendering's interface to its topic."""
 
     @property
@@ -49,7 +49,7 @@ class Stage(Protocol):
         """Send a payload, encoded for its session, to one subscription."""
 
 
-class Stagehand(Protocol):
+class OnDemandServer(Protocol):
     """On-demand rendering's interface to its server."""
 
     def perform(self, function: Callable[[], Any]) -> Any:
@@ -149,15 +149,15 @@ class OnDemand:
     nothing of the topic is waiting.
 
     Args:
-        stage: the topic.
+        topic: see OnDemandTopic.
         function: see Topic.on_demand.
-        server: see Stagehand.
+        server: see OnDemandServer.
         share: see Topic.on_demand.
     """
 
-    def __init__(self, stage: Stage, function: Render, server: Stagehand, share: bool = False) -> None:
+    def __init__(self, topic: OnDemandTopic, function: Render, server: OnDemandServer, share: bool = False) -> None:
         self.function: Render = function
-        self._stage = stage
+        self._topic = topic
         self._server = server
         self._share = share
         self._seats: dict[tuple[object, int], _Seat] = {}
@@ -166,7 +166,7 @@ class OnDemand:
 
     def begin(self, before: OnDemand | None) -> None:
         """Add the existing subscriptions, which are removed from the renderer that this one replaces."""
-        for subscription in self._stage.subscriptions:
+        for subscription in self._topic.subscriptions:
             if before is not None:
                 before.leave(subscription)
             self.join(subscription)
@@ -233,7 +233,7 @@ class OnDemand:
     def _too_early(self, seat: _Seat) -> bool:
         """Whether a rendering that starts now would be ready while earlier publications of the topic are still waiting
         for the viewer. If so, the viewer is looked at again in time."""
-        name, queue = self._stage.name, seat.subscription.session.queue
+        name, queue = self._topic.name, seat.subscription.session.queue
         if not queue.holds(name):
             return False
         waiting, unbegun = left(queue, name)
@@ -300,7 +300,7 @@ class OnDemand:
             rendering.outcome.cancel()  # if the server has stopped in the meantime
 
     def _failed(self, rendering: _Rendering) -> None:
-        logger.exception("topic %s: %r raised", self._stage.name, self.function)
+        logger.exception("topic %s: %r raised", self._topic.name, self.function)
         rendering.outcome.set_result(None)
 
     def _finish(self, seat: _Seat, subscription: Seen, rendering: _Rendering, begun: float) -> None:
@@ -314,13 +314,13 @@ class OnDemand:
         viewer = rendering.viewer
         if rendering.outcome.result() is not None:
             try:
-                if self._stage.check is not None:
-                    self._stage.check(rendering.outcome.result(), None)
+                if self._topic.check is not None:
+                    self._topic.check(rendering.outcome.result(), None)
                 packed = rendering.packed(subscription.session.encoder)
                 label = None if viewer.still else Rendered(viewer.quality, viewer.parts)
-                self._stage.deliver_to(subscription, packed, label)
+                self._topic.deliver_to(subscription, packed, label)
             except RAISED as error:
-                logger.error("topic %s: what %r returned cannot be sent: %s", self._stage.name, self.function, error)
+                logger.error("topic %s: what %r returned cannot be sent: %s", self._topic.name, self.function, error)
         seat.due = seat.due or (viewer.wants_more and not self._share)
         self._wake(seat)
 
