@@ -57,7 +57,7 @@ class ApplicationThread:
     def run(self, function: Callable[[], Any]) -> asyncio.Future[Any]:
         """Call `function`, and return a future of its result. Awaitable results are awaited
         (rpc.dispatcher.Executor)."""
-        return Errand(self._serving, self, function)
+        return ApplicationFuture(self._serving, self, function)
 
     def handle(self, handler: Callable[[ArgumentT], Awaitable[None] | None], argument: ArgumentT) -> None:
         """Run a handler of the application; see Work.handle."""
@@ -132,7 +132,7 @@ class ApplicationThread:
         await self.work.stop(GRACE)
 
 
-class Errand(asyncio.Future[Any]):
+class ApplicationFuture(asyncio.Future[Any]):
     """A future, on the hub's event loop, of the result of a function that runs on the application's thread.
 
     If the function returns an awaitable, cancelling the future cancels that, and takes effect when it has ended. A
