@@ -55,7 +55,7 @@ class RedisStore(Store):
         self._prefix = f"{{wslink:{name}}}:"
         self._me = identity
         self._token = f"{identity.machine} {identity.process}"
-        self._late: dict[str, Record | None] = {}
+        self._unwritten: dict[str, Record | None] = {}
         self._writing = asyncio.Lock()
         self._failing = False
 
@@ -77,11 +77,11 @@ class RedisStore(Store):
         return int(await self._run(scripts.ADMIT, session_id, self._me.name, client, sessions, starts))
 
     async def put(self, session_id: str, record: Record) -> None:
-        self._late[session_id] = record
+        self._unwritten[session_id] = record
         await self._catch_up()
 
     async def delete(self, session_id: str) -> None:
-        self._late[session_id] = None
+        self._unwritten[session_id] = None
         await self._catch_up()
 
     async def records(self) -> dict[str, Record | None]:
@@ -185,10 +185,10 @@ class RedisStore(Store):
         """Write what is to be written, in order."""
         try:
             async with self._writing:
-                for session_id, record in list(self._late.items()):
+                for session_id, record in list(self._unwritten.items()):
                     await self._write(session_id, record)
-                    if self._late.get(session_id) is record:
-                        del self._late[session_id]
+                    if self._unwritten.get(session_id) is record:
+                        del self._unwritten[session_id]
         except ERRORS as error:
             if not self._failing:
                 logger.error("the state cannot be written: %s", error)

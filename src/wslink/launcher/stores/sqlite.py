@@ -26,7 +26,7 @@ class SqliteStore(Store):
     """
 
     def __init__(self, path: Path) -> None:
-        self._late: dict[str, str | None] = {}
+        self._unwritten: dict[str, str | None] = {}
         self._failing = False
         try:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -53,11 +53,11 @@ class SqliteStore(Store):
     async def put(self, session_id: str, record: Record) -> None:
         """Write a record, or replace it. It is there after any end of this process, unless the disk is full: then it is
         written as soon as that is possible."""
-        self._late[session_id] = json.dumps(record)
+        self._unwritten[session_id] = json.dumps(record)
         self._catch_up()
 
     async def delete(self, session_id: str) -> None:
-        self._late[session_id] = None
+        self._unwritten[session_id] = None
         self._catch_up()
 
     async def look(self, own: Collection[str]) -> Changes:
@@ -76,12 +76,12 @@ class SqliteStore(Store):
     def _catch_up(self) -> None:
         """Write what could not be written before."""
         try:
-            for session_id, record in list(self._late.items()):
+            for session_id, record in list(self._unwritten.items()):
                 if record is None:
                     self._database.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
                 else:
                     self._database.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?)", (session_id, record))
-                del self._late[session_id]
+                del self._unwritten[session_id]
         except sqlite3.Error as error:
             if not self._failing:
                 logger.error("the state file cannot be written: %s", error)
