@@ -21,7 +21,7 @@ from wslink.rpc.failures import error_of
 from wslink.rpc.interceptors import Function
 from wslink.rpc.latest import LatestCalls
 from wslink.rpc.methods import NEVER_AWAITABLE, Method, Methods
-from wslink.rpc.nobody import NOBODY
+from wslink.rpc.null_responder import NULL_RESPONDER
 from wslink.rpc.ordering import ResponseFirst
 from wslink.rpc.streaming import Serving, brought, is_small
 from wslink.rpc.streams import Streams
@@ -268,7 +268,7 @@ class Dispatcher:
                 running.cancel()
         self._gone = True
         if not self._running:
-            self._responder = NOBODY  # this one refers to the dispatcher
+            self._responder = NULL_RESPONDER  # this one refers to the dispatcher
 
     def _is_full(self, running: int) -> bool:
         """Whether a client with this many running calls has reached its share. This is `max_calls`, and when the server
@@ -353,7 +353,7 @@ class Dispatcher:
             if not self.full:
                 self._responder.room()
         if self._gone and not self._running:
-            self._responder = NOBODY
+            self._responder = NULL_RESPONDER
 
     def _failed(self, call: Call, error: BaseException) -> None:
         """Send the error response for an exception of any kind. Even SystemExit and KeyboardInterrupt only affect the

@@ -10,7 +10,7 @@ from wslink.wire.messages import Request
 from wslink.wire.value import Value
 
 
-class Nobody:
+class NullResponder:
     """Sends nothing (rpc.dispatcher.Responder)."""
 
     streams: Streams | None = None
@@ -32,4 +32,4 @@ class Nobody:
     def room(self) -> None: ...
 
 
-NOBODY: Nobody = Nobody()
+NULL_RESPONDER: NullResponder = NullResponder()
