@@ -15,7 +15,7 @@ from wslink.errors import BrokerError
 from wslink.hosts import is_loopback
 from wslink.http import origin
 from wslink.http.client_files import ClientFiles
-from wslink.http.strangers import Strangers
+from wslink.http.awaiting_hello import AwaitingHello
 from wslink.session.identity import Opening
 from wslink.session.ports import HandshakeOwner
 from wslink.session.session import Session
@@ -70,7 +70,7 @@ class AsgiApplication:
         self._client = ClientFiles(client)
         self._guarded = guarded
         self._connections = 0
-        self._strangers: Strangers[asyncio.Future[tuple[int, str]]] = Strangers(asyncio.Future.cancel)
+        self._awaiting_hello: AwaitingHello[asyncio.Future[tuple[int, str]]] = AwaitingHello(asyncio.Future.cancel)
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         """Handle one connection (ASGI 3)."""
@@ -113,7 +113,7 @@ class AsgiApplication:
             await self._carry(AsgiSocket(receive, send), scope, headers)
         finally:
             self._connections -= 1
-            self._strangers.forget()
+            self._awaiting_hello.forget()
 
     async def _carry(self, socket: AsgiSocket, scope: Event, headers: CIMultiDict[str]) -> None:
         connection = PumpedConnection(socket)
@@ -131,7 +131,7 @@ class AsgiApplication:
         loop = asyncio.get_running_loop()
         socket.on_failure = lambda error: loop.call_later(PATIENCE, _give_up, reading, error)
         connection.write_in_one_task()
-        self._strangers.add(session, reading)
+        self._awaiting_hello.add(session, reading)
         try:
             await asyncio.wait({reading})
             if not reading.cancelled() and (end := reading.result())[0]:
@@ -152,7 +152,7 @@ class AsgiApplication:
         port = (scope.get("server") or ("", 0))[1]
         if self._guarded and _is_from_here(scope) and origin.may_be_rebound(headers, self._origins, port):
             return POLICY_VIOLATION, origin.REBOUND % headers.get("Origin")
-        if self._connections >= self._host.limits.max_clients and not self._strangers.drop_oldest():
+        if self._connections >= self._host.limits.max_clients and not self._awaiting_hello.drop_oldest():
             return TRY_AGAIN_LATER, f"max_clients ({self._host.limits.max_clients}) are connected"
         return None
 

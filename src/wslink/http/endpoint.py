@@ -14,7 +14,7 @@ from multidict import CIMultiDict
 
 from wslink.http import origin
 from wslink.http.acceptor import Complaints
-from wslink.http.strangers import Strangers
+from wslink.http.awaiting_hello import AwaitingHello
 from wslink.session.identity import NO_HEADERS, Opening
 from wslink.session.ports import HandshakeOwner
 from wslink.session.session import Session
@@ -76,7 +76,7 @@ class Endpoint:
         self._logger = logging.getLogger(options.logger or f"wslink.transport.{self._engine.name}")
         self._connections: set[ServedTransport] = set()
         self._empty = asyncio.Event()
-        self._strangers: Strangers[ServedTransport] = Strangers(self._drop)
+        self._awaiting_hello: AwaitingHello[ServedTransport] = AwaitingHello(self._drop)
         self._carrying: TransportOptions | None = None
         self._refusals = Complaints()
 
@@ -144,13 +144,13 @@ class Endpoint:
     def _opened(self, connection: ServedTransport, opening: Opening) -> Session:
         self._connections.add(connection)
         session = Session(self._host, connection, opening, route=self._route)
-        self._strangers.add(session, connection)
+        self._awaiting_hello.add(session, connection)
         self._logger.info("client %s: a connection from %s", session.client_id, opening.address)
         return session
 
     def _ended(self, connection: ServedTransport) -> None:
         self._connections.discard(connection)
-        self._strangers.forget()
+        self._awaiting_hello.forget()
         if not self._connections:
             self._empty.set()
 
@@ -185,7 +185,7 @@ class Endpoint:
             self._refusals.warning(origin.REBOUND, headers.get("Origin"))
             return FOREIGN_PAGE
         most = self._host.limits.max_clients
-        if len(self._connections) >= most and not self._strangers.drop_oldest():
+        if len(self._connections) >= most and not self._awaiting_hello.drop_oldest():
             self._refusals.warning("a client was refused: max_clients (%d) are connected", most)
             return Refusal(503, f"max_clients ({most}) are connected.\n")
         if self._host.is_application_behind():

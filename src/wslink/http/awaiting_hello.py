@@ -16,7 +16,7 @@ logger: logging.Logger = logging.getLogger("wslink.http")
 ConnectionT = TypeVar("ConnectionT")
 
 
-class Strangers(Generic[ConnectionT]):
+class AwaitingHello(Generic[ConnectionT]):
     """Sessions before hello, oldest first.
 
     Args:
