@@ -16,7 +16,7 @@ from tests.conftest import Open, Serve
 from tests.server.test_life import command, lines_until_serving
 from wslink import App
 from wslink.hub import gate
-from wslink.hub.gate import Gate
+from wslink.hub.authentication import Authentication
 from wslink.session.identity import ANONYMOUS, Credentials, Opening
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
@@ -70,7 +70,7 @@ def brought(secret: str, address: str) -> Credentials:
 
 async def test_an_address_that_guesses_has_to_wait_and_others_do_not() -> None:
     now = 0.0
-    entry = Gate(lambda credentials: ANONYMOUS if credentials.secret == "right" else None, lambda: now)
+    entry = Authentication(lambda credentials: ANONYMOUS if credentials.secret == "right" else None, lambda: now)
     for _ in range(gate.FREE_REFUSALS):
         assert entry.admit(brought("wrong", "10.0.0.7")) is None
     assert entry.admit(brought("right", "10.0.0.8")) is ANONYMOUS
@@ -101,7 +101,7 @@ async def test_who_shares_a_proxys_address_with_one_who_guesses_comes_in_later(
 
 async def test_few_addresses_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate, "MAX_ADDRESSES", 10)
-    entry = Gate(lambda credentials: None)
+    entry = Authentication(lambda credentials: None)
     for number in range(100):
         entry.admit(brought("wrong", f"10.0.0.{number}"))
     assert len(entry._records) == 10

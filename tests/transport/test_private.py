@@ -64,8 +64,8 @@ async def test_the_names_of_asyncio_and_what_stands_in_for_them() -> None:
     loop = asyncio.get_running_loop()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = listener.getsockname()
-        assert not private_asyncio.Opener(FakeLoop()).works  # type: ignore[arg-type]
-        opener = private_asyncio.Opener(loop)
+        assert not private_asyncio.TransportFactory(FakeLoop()).works  # type: ignore[arg-type]
+        opener = private_asyncio.TransportFactory(loop)
         assert opener.works
         assert private_asyncio.accepting(listener).__name__ == "_accept"
         for listening in (listener, Narrow(listener)):

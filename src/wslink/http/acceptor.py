@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import Callable
 
-from wslink.transport.private_asyncio import Opener, accepting
+from wslink.transport.private_asyncio import TransportFactory, accepting
 
 logger: logging.Logger = logging.getLogger("wslink.http")
 
@@ -161,7 +161,7 @@ class Acceptor:
         self._connections = connections
         self._tls = tls
         self._loop = asyncio.get_running_loop()
-        self._opener = Opener(self._loop)
+        self._transports = TransportFactory(self._loop)
         self._busy = 0  # turns in a row in which there were as many connections as were accepted
         self._pause: asyncio.TimerHandle | None = None
         self._complaints = Complaints(1)
@@ -215,8 +215,8 @@ class Acceptor:
     def _begin(self, counted: CountedSocket, address: object) -> None:
         """Create a connection's protocol, at once or in a task after its TLS handshake."""
         try:
-            if self._tls is None and self._opener.works:
-                self._opener.open(counted, address, self._protocols())
+            if self._tls is None and self._transports.works:
+                self._transports.open(counted, address, self._protocols())
                 return
         except OSError as error:
             _ended_early(counted, error)

@@ -14,8 +14,8 @@ from multidict import CIMultiDict
 from wslink.errors import BrokerError
 from wslink.hosts import is_loopback
 from wslink.http import origin
-from wslink.http.client_files import ClientFiles
 from wslink.http.awaiting_hello import AwaitingHello
+from wslink.http.client_files import ClientFiles
 from wslink.session.identity import Opening
 from wslink.session.ports import HandshakeOwner
 from wslink.session.session import Session

@@ -9,13 +9,13 @@ from functools import partial
 from typing import Any
 
 from wslink.errors import RAISED
+from wslink.hub.authentication import Authentication
 from wslink.hub.authorization import Authorization, Authorizer
 from wslink.hub.away import Away
 from wslink.hub.backlog import Backlog
 from wslink.hub.clients import Client, Clients
 from wslink.hub.cluster import ClusterLink
 from wslink.hub.community import Community
-from wslink.hub.gate import Gate
 from wslink.hub.placement import Placement
 from wslink.hub.subscriptions import Subscriptions
 from wslink.rpc.dispatcher import Service
@@ -109,7 +109,7 @@ class Hub(Placement):
         self.on_resume: list[ClientHandler] = []
         self.on_change: list[Callable[[], None]] = []
         self._away = Away()
-        self._gate = Gate(authenticate)
+        self._authentication = Authentication(authenticate)
         self._headers_wanted = False
         self._stopping = False
 
@@ -126,7 +126,7 @@ class Hub(Placement):
     def authenticate_with(self, authenticate: Authenticator, wants_headers: bool = True) -> None:
         """Use the application's `authenticate` from the next hello on. Existing connections have not kept their
         headers."""
-        self._gate.authenticate = lambda credentials: self.perform(partial(authenticate, credentials))
+        self._authentication.authenticate = lambda credentials: self.perform(partial(authenticate, credentials))
         self._headers_wanted = wants_headers
 
     def authorize_with(self, authorize: Authorizer) -> None:
@@ -173,7 +173,7 @@ class Hub(Placement):
         return self._headers_wanted
 
     def authenticate(self, credentials: Credentials) -> Identity | Awaitable[Identity | None] | None:
-        return self._gate.admit(credentials)
+        return self._authentication.admit(credentials)
 
     def opened(self, session: SessionView, opening: Opening) -> None:
         if not self.is_bound:

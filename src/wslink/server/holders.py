@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from wslink.hub.gate import Gate
+from wslink.hub.authentication import Authentication
 from wslink.session.identity import ANONYMOUS, Credentials, Identity, Opening
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Holders:
 
     def __init__(self, secret: Callable[[], str]) -> None:
         self._secret = secret
-        self._gate = Gate(self._identify)
+        self._authentication = Authentication(self._identify)
 
     async def admit(self, offered: str, shown: bool, who: str, opening: Opening) -> bool:
         """Whether `offered` is the secret.
@@ -33,7 +33,7 @@ class Holders:
             who: asks, as the log names it.
             opening: where from.
         """
-        verdict = self._gate.admit(Credentials(offered, shown, who, {}, opening))
+        verdict = self._authentication.admit(Credentials(offered, shown, who, {}, opening))
         if verdict is not None and not isinstance(verdict, Identity):
             verdict = await verdict
         return verdict is not None

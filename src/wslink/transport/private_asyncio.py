@@ -30,7 +30,7 @@ def accepting(listener: socket.socket) -> Callable[[], tuple[int, object]]:
     return detached
 
 
-class Opener:
+class TransportFactory:
     """Creates transports for accepted connections, like `connect_accepted_socket` but without its task, future and four
     extra turns of the event loop.
 

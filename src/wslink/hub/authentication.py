@@ -34,7 +34,7 @@ class _Record(msgspec.Struct):
     turn: float
 
 
-class Gate:
+class Authentication:
     """Authenticates each hello with `authenticate`.
 
     After FREE_REFUSALS refused secrets, the hellos of an address are checked one at a time, SPACING apart. One that
