@@ -15,7 +15,7 @@ import wslink
 from tests.conftest import Open, Serve
 from tests.server.test_life import command, lines_until_serving
 from wslink import App
-from wslink.hub import gate
+from wslink.hub import authentication
 from wslink.hub.authentication import Authentication
 from wslink.session.identity import ANONYMOUS, Credentials, Opening
 
@@ -71,7 +71,7 @@ def brought(secret: str, address: str) -> Credentials:
 async def test_an_address_that_guesses_has_to_wait_and_others_do_not() -> None:
     now = 0.0
     entry = Authentication(lambda credentials: ANONYMOUS if credentials.secret == "right" else None, lambda: now)
-    for _ in range(gate.FREE_REFUSALS):
+    for _ in range(authentication.FREE_REFUSALS):
         assert entry.admit(brought("wrong", "10.0.0.7")) is None
     assert entry.admit(brought("right", "10.0.0.8")) is ANONYMOUS
     waiting: list[Any] = [asyncio.ensure_future(entry.admit(brought("right", "10.0.0.7"))) for _ in range(40)]  # type: ignore[arg-type]
@@ -79,7 +79,7 @@ async def test_an_address_that_guesses_has_to_wait_and_others_do_not() -> None:
     assert 18 <= len(at_once) <= 22  # refused without a look
     assert {task.result() for task in at_once} == {None}
     assert await waiting[0] is ANONYMOUS
-    now = gate.FORGET_AFTER * 2
+    now = authentication.FORGET_AFTER * 2
     assert entry.admit(brought("right", "10.0.0.7")) is ANONYMOUS
     for task in waiting:
         task.cancel()
@@ -88,8 +88,8 @@ async def test_an_address_that_guesses_has_to_wait_and_others_do_not() -> None:
 async def test_who_shares_a_proxys_address_with_one_who_guesses_comes_in_later(
     app: App, serve: Serve, peers: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "SPACING", 0.02)
-    monkeypatch.setattr(gate, "LONGEST_WAIT", 0.2)
+    monkeypatch.setattr(authentication, "SPACING", 0.02)
+    monkeypatch.setattr(authentication, "LONGEST_WAIT", 0.2)
     url = await serve(app)
     for _ in range(4):
         peer = await peers(url)
@@ -100,7 +100,7 @@ async def test_who_shares_a_proxys_address_with_one_who_guesses_comes_in_later(
 
 
 async def test_few_addresses_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "MAX_ADDRESSES", 10)
+    monkeypatch.setattr(authentication, "MAX_ADDRESSES", 10)
     entry = Authentication(lambda credentials: None)
     for number in range(100):
         entry.admit(brought("wrong", f"10.0.0.{number}"))
