@@ -69,6 +69,7 @@ class FlowControl:
         self._sink = sink
         self._resume = resume
         self._timer: asyncio.TimerHandle | None = None
+        self._rests: dict[DeliveryWindow, asyncio.TimerHandle] = {}
 
     # Sending ------------------------------------------------------------------
 
@@ -125,6 +126,13 @@ class FlowControl:
             self._timer.cancel()
             self._timer = None
 
+    def end(self) -> None:
+        """The session has ended. Nothing may refer to it for as long as a window would rest, which the client chose."""
+        self.stop()
+        for timer in self._rests.values():
+            timer.cancel()
+        self._rests.clear()
+
     # Windows --------------------------------------------------------------------
 
     def open_window(self, subscription: int, window: int | None, max_rate: float | None) -> DeliveryWindow:
@@ -139,6 +147,8 @@ class FlowControl:
         window = self.windows.pop(subscription, None)
         if window is not None:
             window.end()
+            if (timer := self._rests.pop(window, None)) is not None:
+                timer.cancel()
 
     def gates(self, subscriptions: tuple[int, ...]) -> tuple[DeliveryWindow, ...]:
         """The windows that a publication for `subscriptions` has to wait for."""
@@ -152,9 +162,11 @@ class FlowControl:
             if isinstance(gate, DeliveryWindow):
                 gate.sent(now, published, entry.message.size, label)
                 if gate.interval:
-                    asyncio.get_running_loop().call_later(gate.interval, self._reopen, gate)
+                    loop = asyncio.get_running_loop()
+                    self._rests[gate] = loop.call_later(gate.interval, self._reopen, gate)
 
     def _reopen(self, window: DeliveryWindow) -> None:
+        del self._rests[window]
         window.resting = False
         window.opened()
         if self._queue.waiting:
