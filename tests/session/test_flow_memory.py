@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import tracemalloc
 
 import pytest
 
@@ -49,3 +50,26 @@ async def test_a_window_opens_again_after_its_rest(app: App, serve: Serve, peers
     for number in range(3):
         topic.publish(number)
         assert (await asyncio.wait_for(peer.publication(), 10))["result"] == number
+
+
+async def test_publications_that_wait_for_many_windows_cost_hardly_more_than_they_count(
+    app: App, serve: Serve, peers: Open
+) -> None:
+    """LIM-6."""
+    topic = app.topic("test.kept", delivery="latest")
+    peer = await peers(await serve(app), hello={"features": ["subscribe", "flow"]})
+    for number in range(1, 501):
+        await peer.system("wslink.subscribe", {"subscription": number, "topic": "test.kept", "window": 1})
+    topic.publish(0)
+    await peer.publication()
+    assert topic.waiting == 0
+    tracemalloc.start()
+    try:
+        for number in range(500):
+            topic.publish(number, key=number)
+        await asyncio.sleep(0)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert topic.waiting > 500_000
+    assert held < 1.5 * topic.waiting

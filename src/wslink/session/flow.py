@@ -70,6 +70,7 @@ class FlowControl:
         self._resume = resume
         self._timer: asyncio.TimerHandle | None = None
         self._rests: dict[DeliveryWindow, asyncio.TimerHandle] = {}
+        self._gates: tuple[tuple[int, ...], tuple[DeliveryWindow, ...]] = (), ()  # the latest result of `gates`
 
     # Sending ------------------------------------------------------------------
 
@@ -140,6 +141,7 @@ class FlowControl:
         found = self.windows.get(subscription)
         if found is None:
             found = self.windows[subscription] = DeliveryWindow(window, max_rate)
+            self._gates = (), ()
         return found
 
     def close_window(self, subscription: int) -> None:
@@ -147,13 +149,17 @@ class FlowControl:
         window = self.windows.pop(subscription, None)
         if window is not None:
             window.end()
+            self._gates = (), ()
             if (timer := self._rests.pop(window, None)) is not None:
                 timer.cancel()
 
     def gates(self, subscriptions: tuple[int, ...]) -> tuple[DeliveryWindow, ...]:
         """The windows that a publication for `subscriptions` has to wait for."""
-        windows = self.windows
-        return tuple(windows[id_] for id_ in subscriptions if id_ in windows)
+        known, gates = self._gates
+        if known != subscriptions:  # the publications that wait for many windows share the tuple of them
+            gates = tuple(self.windows[id_] for id_ in subscriptions if id_ in self.windows)
+            self._gates = subscriptions, gates
+        return gates
 
     def begin(self, entry: Entry, published: float, label: object) -> None:
         """A publication begins to be sent."""
