@@ -142,7 +142,7 @@ def _backwards(socket: WebSocket, number: int) -> bytes:
     return many(socket, 4_000, lambda n: wire.chunk(b"\xc0", (total - 2 * (number * 4_000 + n) - 2) % total, total, 1))
 
 
-@attack("chunks of which each reaches over another", secret=True, reads=True, features=FLOWS, kinds=MESSAGES, alike=True)
+@attack("chunks that reach over others", secret=True, reads=True, features=FLOWS, kinds=MESSAGES, alike=True)
 def _overlapping(socket: WebSocket, _: int) -> bytes:
     return many(socket, 2_000, lambda n: wire.chunk(bytes(100), n % 7 * 50, 1 << 20, n % 50 + 1))
 
