@@ -1,5 +1,5 @@
-"""Flow control against a client that acknowledges and settles what it likes, whenever it likes, in virtual time. What it
-says never makes a number that cannot be used; and once it is honest, it is sent everything that waits for it.
+"""Flow control against a client that acknowledges and settles what it likes, whenever it likes, in virtual time. What
+it says never makes a number that cannot be used; and once it is honest, it is sent everything that waits for it.
 
 The input is a list of steps of four bytes: what happens, and three bytes for how much of it.
 """
@@ -72,6 +72,9 @@ class _Clock:
         handle = asyncio.Handle(function, args, LOOP)
         heapq.heappush(self._due, (self.now + delay, next(self._numbers), handle))
         return handle
+
+    def read(self) -> float:
+        return self.now
 
     def wait(self, seconds: float) -> None:
         end = self.now + seconds
@@ -160,7 +163,7 @@ atexit.register(LOOP.close)
 def run(data: bytes) -> None:
     clock = _Clock()
     with (
-        mock.patch.object(flows, "monotonic", lambda: clock.now),
+        mock.patch.object(flows, "monotonic", clock.read),
         mock.patch.object(LOOP, "call_later", clock.call_later),
     ):
         LOOP.run_until_complete(_act(data[: 4 * MOST_STEPS], clock))

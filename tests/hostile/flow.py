@@ -100,9 +100,8 @@ def _refiltered(socket: WebSocket, number: int) -> bytes:
     "acknowledgements of what is not read yet", secret=True, features=FLOWS, kinds=APPS, growth=PROCESS_BYTES + 16 * MIB
 )
 def _early(socket: WebSocket, number: int) -> bytes:
-    begin = b"" if number else socket.frame(BINARY, _opened(1, "test.view")) + many(
-        socket, 20, lambda n: wire.message(wire.call("test.big", MIB))
-    )
+    wants = [_opened(1, "test.view"), *(wire.message(wire.call("test.big", MIB)) for _ in range(20))]
+    begin = b"" if number else b"".join(socket.frame(BINARY, one) for one in wants)
     steps = many(socket, 500, lambda n: extension(1, (number * 500 + n) * 16_411, 60_000))
     settled = many(socket, 50, lambda n: extension(2, 1, number * 50 + n, 2**40))
     return begin + steps + settled + many(socket, 5, lambda n: wire.message(wire.call("test.change")))
