@@ -181,7 +181,8 @@ async def test_what_has_been_looked_at_needs_aiohttp_for_the_first_connection_al
     assert len(routed) == 1
 
 
-async def test_a_middleware_sees_every_connection(routed: list[str]) -> None:
+async def test_a_middleware_sees_every_connection(routed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WSLINK_ENGINE", "picows")
     seen: list[str] = []
 
     @web.middleware

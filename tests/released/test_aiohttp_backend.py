@@ -1,5 +1,6 @@
 """wslink.backends.aiohttp: static files, headers, settings of the module."""
 
+import asyncio
 import importlib
 
 import pytest
@@ -8,6 +9,7 @@ from aiohttp import web
 from wslink.backends import aiohttp as backend
 from wslink.protocol import AbstractWebApp
 from wslink.server import create_webserver
+from wslink.websocket import LinkProtocol
 
 from .package import since_2
 from .serving import Protocol, serving, started, write_site
@@ -138,6 +140,33 @@ class TestHeaders:
         monkeypatch.setattr(backend, "HTTP_HEADERS", {"X-One": "1"})
         async with serving(Protocol()) as running:
             assert await running.connect()
+
+
+async def test_a_middleware_is_left_when_the_connection_ends():
+    seen, left = [], asyncio.Event()
+
+    @web.middleware
+    async def around(request, handler):
+        seen.append(request.path)
+        response = await handler(request)
+        seen.append((response.status, isinstance(response, web.WebSocketResponse)))
+        left.set()
+        return response
+
+    class Curious(LinkProtocol):
+        def onConnect(self, request, client_id):
+            seen.append("connected")
+
+    def prepare(server):
+        server.app.middlewares.append(around)
+
+    async with serving(Protocol(Curious()), prepare) as running:
+        peer = await running.connect()
+        await asyncio.sleep(0.1)
+        assert seen == ["/ws", "connected"]
+        await peer.close()
+        await asyncio.wait_for(left.wait(), 5)
+    assert seen[2:] == [(101, True)]
 
 
 @since_2

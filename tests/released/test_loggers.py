@@ -63,6 +63,7 @@ async def test_a_failed_method_is_logged_as_an_error(caplog):
     ]
     text = "\n".join(record.getMessage() + str(record.exc_info) for record in errors)
     assert "a reason" in text
+    assert {record.name for record in errors} == {"wslink.protocol"}, "by which applications silence it"
 
 
 async def test_secrets_are_not_logged(caplog):

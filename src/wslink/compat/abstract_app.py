@@ -33,9 +33,9 @@ class AbstractWebApp:
         self._app: Any = None
         self._life = Life(self.stop, self.timeout)
         self._outcome: BaseException | bool | None = None
-        self._completion: asyncio.Future[bool] | None = None
+        self._future: asyncio.Future[bool] | None = None
         with contextlib.suppress(RuntimeError):
-            self._completion = asyncio.get_running_loop().create_future()
+            self._future = asyncio.get_running_loop().create_future()
         if server_config.get("logging_level"):
             logging.getLogger("wslink").setLevel(server_config["logging_level"])
 
@@ -95,10 +95,16 @@ class AbstractWebApp:
     @property
     def completion(self) -> asyncio.Future[bool]:
         """A future that yields True once it has stopped, or the exception if it could not start."""
-        if self._completion is None:
-            self._completion = event_loop().create_future()
+        if self._future is None:
+            self._future = event_loop().create_future()
             self._settle()
-        return self._completion
+        return self._future
+
+    @property
+    def _completion(self) -> asyncio.Future[bool]:
+        """`completion` by the name that it has in released packages, and in backends of others that are made after
+        theirs."""
+        return self.completion
 
     def get_port(self) -> int:
         """The port that it listens on; 0 if there is none."""
@@ -144,15 +150,15 @@ class AbstractWebApp:
 
     def _settle(self) -> None:
         """On whatever event loop it stopped."""
-        if self._completion is not None:
-            its = self._completion.get_loop()
+        if self._future is not None:
+            its = self._future.get_loop()
             if its.is_running() and not _is_running_here(its):
                 its.call_soon_threadsafe(self._settle_here)
             else:
                 self._settle_here()
 
     def _settle_here(self) -> None:
-        future, outcome = self._completion, self._outcome
+        future, outcome = self._future, self._outcome
         if future is None or future.done() or outcome is None:
             return
         if isinstance(outcome, BaseException):

@@ -9,11 +9,12 @@ import importlib
 from typing import Any
 
 _BACKENDS = {
-    "aiohttp": "wslink.compat.aiohttp",
-    "generic": "wslink.compat.generic",
-    "jupyter": "wslink.compat.jupyter",
-    "tornado": "wslink.compat.tornado",
+    "aiohttp": "wslink.backends.aiohttp",
+    "generic": "wslink.backends.generic",
+    "jupyter": "wslink.backends.jupyter",
+    "tornado": "wslink.backends.tornado",
 }
+"""Their import paths in released packages, which software replaces by modules of its own."""
 
 
 def create_webserver(server_config: dict[str, Any], backend: str = "aiohttp") -> Any:

@@ -9,9 +9,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from wslink.compat.hosting import bare_id
 from wslink.compat.protocol import AbstractWebApp, WslinkHandler
 from wslink.hub.life import Life
 from wslink.server import loop
+from wslink.session.session import Session
 
 MessageCallback = Callable[[bool, Any], Awaitable[None]]
 
@@ -90,9 +92,13 @@ class WsEndpoint(WslinkHandler):
         self.connected(request or {"type": "generic", "connection": connection}, connection.client_id)
         return connection
 
-    async def disconnect(self, connection: WsConnection | str) -> None:
+    def detach(self, session: Session) -> None:
+        super().detach(session)
+        self.connections.pop(bare_id(session.client_id), None)
+
+    async def disconnect(self, client_or_id: WsConnection | str) -> None:
         """End a connection, or the one with that client id, if it is known."""
-        found = self.connections.get(connection) if isinstance(connection, str) else connection
+        found = self.connections.get(client_or_id) if isinstance(client_or_id, str) else client_or_id
         if found is not None:
             await found.close()
 
@@ -152,9 +158,9 @@ class GenericServer(AbstractWebApp):
             await endpoint.disconnectClients()
             endpoint.hub.reopen()
 
-    def write_static_content(self, destination: str | Path) -> None:
+    def write_static_content(self, dest_directory: str | Path) -> None:
         """Copy the static files to a directory: those of route "/" into it, those of others below it."""
-        destination = Path(destination)
+        destination = Path(dest_directory)
         destination.mkdir(parents=True, exist_ok=True)
         for route, directory in (self.config.get("static") or {}).items():
             below = route.strip("/")

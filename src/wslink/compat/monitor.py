@@ -27,15 +27,15 @@ class NetworkMonitor:
         self._listeners: dict[int, tuple[Listener, Listener]] = {}
 
     def add_listener(self, enter: Listener, exit: Listener) -> int:
-        """Call `enter()` when something becomes pending, and `exit()` when nothing is any more. Returns an id for
+        """Call `enter()` when something becomes pending, and `exit()` when nothing is any more. Returns a key for
         removal."""
         id_ = next(self._ids)
         self._listeners[id_] = enter, exit
         return id_
 
-    def remove_listener(self, id_: int) -> tuple[Listener, Listener] | None:
-        """Remove and return a pair of listeners; None for an unknown id."""
-        return self._listeners.pop(id_, None)
+    def remove_listener(self, key: int) -> tuple[Listener, Listener] | None:
+        """Remove and return a pair of listeners; None for an unknown key."""
+        return self._listeners.pop(key, None)
 
     def on_enter(self, *_: Any, **__: Any) -> None:
         if self.pending == 0:

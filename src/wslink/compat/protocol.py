@@ -185,11 +185,11 @@ class WslinkHandler:
         if session is not None:
             session.take(rpc)
 
-    async def handleSystemMessage(self, rpcid: str, method: str, args: list[Any], client_id: str) -> bool:
+    async def handleSystemMessage(self, rpcid: str, methodName: str, args: list[Any], client_id: str) -> bool:
         """Handle a call if its id is that of a system message. Returns whether it is."""
         if not rpcid.startswith("system:"):
             return False
-        await self.onCompleteMessage({"wslink": VERSION, "id": rpcid, "method": method, "args": args}, client_id)
+        await self.onCompleteMessage({"wslink": VERSION, "id": rpcid, "method": methodName, "args": args}, client_id)
         return True
 
     async def disconnectClients(self) -> None:
@@ -222,7 +222,8 @@ class WslinkHandler:
         if self._sessions.get(client_id) is session:
             del self._sessions[client_id]
             self._transports.pop(client_id, None)
-            self.connections.pop(client_id, None)
+            if isinstance(self.connections.get(client_id), SessionSocket):  # a subclass removes its own, once they end
+                del self.connections[client_id]
 
     # Clients ----------------------------------------------------------------------------
 
@@ -245,8 +246,8 @@ class WslinkHandler:
         """`payload`, with the values of arguments named `secret` replaced by asterisks."""
         return without_secrets(payload)
 
-    def setSecret(self, secret: Any) -> None:
-        self.secret = secret
+    def setSecret(self, newSecret: Any) -> None:
+        self.secret = newSecret
 
     async def sendWrappedMessage(
         self,

@@ -92,6 +92,7 @@ class Endpoint:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         from aiohttp import web
 
+        from wslink.http.middlewares import surround
         from wslink.http.serving import SERVING
 
         refusal = self._refusal(request.headers, request.transport) if request.method == "GET" else NO_UPGRADE
@@ -99,8 +100,11 @@ class Endpoint:
             return web.Response(status=refusal.status, text=refusal.text, headers=refusal.headers)
         if SERVING in request.app:
             request.app[SERVING].learn(request, self)
+        engine = self._engine
+        if self._options.engine == "auto" and surround(request):
+            engine = find_engine("aiohttp")  # a middleware expects to be left when the connection ends, with status 101
         # The request is not kept: a connection may outlive it by days.
-        return await self._engine.serve_request(
+        return await engine.serve_request(
             request,
             self._transport_options(),
             self._opening(request.headers, request.remote or "", request.query_string, request),

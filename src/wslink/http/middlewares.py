@@ -24,6 +24,11 @@ def is_transparent(middleware: object) -> bool:
     return middleware in _transparent
 
 
+def surround(request: web.Request) -> bool:
+    """Whether a middleware that is not `transparent` runs around the handler of a request."""
+    return not all(is_transparent(one) for app in request.match_info.apps for one in app.middlewares)
+
+
 def only_asked_by(names: Iterable[str]) -> Middleware:
     """Return a middleware that answers requests for names that `is_asked_by` does not allow with 421. Endpoints check
     this themselves."""

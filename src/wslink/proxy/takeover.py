@@ -11,6 +11,9 @@ from aiohttp import web
 class ConnectionPassed(web.StreamResponse):
     """The response to a request whose connection was passed on: nothing is sent."""
 
+    def __init__(self) -> None:
+        super().__init__(status=101)
+
     async def prepare(self, request: web.BaseRequest) -> None:
         return None
 

@@ -30,7 +30,7 @@ from wslink.wire.messages import Request
 from wslink.wire.show import shown
 from wslink.wire.value import Value
 
-logger: logging.Logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink.protocol")  # by which applications silence it
 
 
 class Responder(Protocol):

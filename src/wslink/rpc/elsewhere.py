@@ -13,7 +13,7 @@ from wslink.rpc.interceptors import Function
 from wslink.rpc.methods import NEVER_AWAITABLE
 from wslink.wire.value import Value
 
-logger: logging.Logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink.protocol")  # by which applications silence it
 
 
 class Encoding(Protocol):
