@@ -10,9 +10,8 @@ from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any, Protocol, cast
 
-from picows import WSAutoPingStrategy, WSTransport, WSUpgradeResponse
-from picows.common import WSUpgradeResponseWithListener
-from picows.picows import WSProtocol  # type: ignore[attr-defined]
+from picows.common import WSUpgradeResponse, WSUpgradeResponseWithListener
+from picows.picows import WSAutoPingStrategy, WSProtocol, WSTransport  # type: ignore[attr-defined]
 
 from wslink.transport.framing import TOO_BIG, BrokenFrame, FrameGuard
 from wslink.transport.picows.reading import InFront, Listener, Reader
