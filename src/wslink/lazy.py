@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import importlib
+import importlib.util
 import os
+import sys
 import threading
 from collections.abc import Callable
 from types import ModuleType
@@ -40,6 +42,35 @@ def load(name: str) -> ModuleType:
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
+
+
+def postpone(name: str) -> None:
+    """Let modules of the package `name` be imported without running its `__init__`, which is run when a name of the
+    package itself is used. For packages of which a few modules are needed, while `__init__` imports all of them. No
+    effect if the package has been imported, or is not installed."""
+    spec = importlib.util.find_spec(name) if name not in sys.modules else None
+    if spec is None or spec.loader is None:
+        return
+    loader, package = spec.loader, importlib.util.module_from_spec(spec)
+    guard = threading.RLock()
+    running = False
+
+    def find(attribute: str) -> Any:
+        nonlocal running
+        with guard:
+            if not running and vars(package).get("__getattr__") is find:
+                running = True
+                try:
+                    loader.exec_module(package)
+                    del package.__getattr__
+                finally:
+                    running = False
+        if attribute not in vars(package):
+            raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
+        return vars(package)[attribute]
+
+    package.__getattr__ = find  # type: ignore[method-assign]
+    sys.modules[name] = package
 
 
 FORK_PATIENCE = 5.0

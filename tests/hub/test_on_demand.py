@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import gc
 import itertools
 import logging
 import threading
+import weakref
 from typing import Any
 
 import pytest
@@ -246,6 +249,32 @@ async def test_those_who_share_are_rendered_for_once(app: App, serve: Serve, pee
     assert seen[0] == seen[1]
     assert [(await frame(peer))["still"] for peer in several] == [True] * 3
     assert len(calls) == 4
+
+
+async def test_what_was_shared_with_filters_that_were_replaced_is_not_kept(app: App, serve: Serve, peers: Open) -> None:
+    frames = app.topic("view.frame", delivery="latest")
+    kept: weakref.WeakSet[Picture] = weakref.WeakSet()
+
+    @frames.on_demand(share=True)
+    def render(viewer: Viewer) -> Picture:
+        picture = Picture(viewer.filter["row"])
+        kept.add(picture)
+        return picture
+
+    peer = await peers(await serve(app), hello={"features": ["subscribe"]})
+    for row in range(20):  # looks around in a scene that does not change
+        await peer.subscribe(1, "view.frame", {"row": row})
+        assert await frame(peer) == {"row": row}
+    gc.collect()
+    assert len(kept) <= 2
+    assert "result" in await peer.system("wslink.unsubscribe", {"subscription": 1})
+    gc.collect()
+    assert not kept
+
+
+@dataclasses.dataclass(eq=False)
+class Picture:
+    row: int
 
 
 async def test_a_viewer_that_is_not_done_is_called_again(app: App, serve: Serve, peers: Open) -> None:

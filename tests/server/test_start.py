@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from wslink.lazy import postpone
 
 PROGRAM = textwrap.dedent("""
     import asyncio, gc, sys
@@ -42,13 +50,14 @@ PROGRAM = textwrap.dedent("""
 """)
 
 NOT_FOR_ALL = (
-    "wslink.client", "wslink.cluster", "wslink.compat", "wslink.contract", "wslink.http.asgi", "wslink.http.handoff",
-    "wslink.http.reverse", "wslink.launcher", "wslink.notebook", "wslink.observe", "wslink.proxy", "wslink.relay",
-    "wslink.replay", "wslink.server.inspecting", "wslink.server.supervisor", "wslink.testing", "wslink.tools",
-    "wslink.http.serving", "wslink.server.routes", "wslink.transport.aiohttp", "wslink.transport.asgi",
-    "wslink.transport.comm",
-    "aiohttp", "cryptography", "importlib.metadata", "nats", "numpy", "opentelemetry", "prometheus_client", "psutil",
-    "redis", "tomllib", "tornado", "uvloop", "yarl",
+    "wslink.client", "wslink.cluster", "wslink.compat", "wslink.contract", "wslink.http.asgi",
+    "wslink.http.handoff", "wslink.http.reverse", "wslink.http.serving", "wslink.hub.application",
+    "wslink.hub.contract", "wslink.hub.io_thread", "wslink.hub.on_demand", "wslink.hub.presence", "wslink.launcher",
+    "wslink.notebook", "wslink.observe", "wslink.proxy", "wslink.relay", "wslink.replay",
+    "wslink.server.inspecting", "wslink.server.routes", "wslink.server.shared_life", "wslink.server.supervisor",
+    "wslink.testing", "wslink.tools", "wslink.transport.aiohttp", "wslink.transport.asgi", "wslink.transport.comm",
+    "aiohttp", "cryptography", "importlib.metadata", "nats", "numpy", "opentelemetry", "picows.api",
+    "prometheus_client", "psutil", "python_socks", "redis", "tomllib", "tornado", "uvloop", "yarl",
 )  # fmt: skip
 """Loaded where an application uses what they are for."""
 
@@ -77,3 +86,79 @@ print(gc.isenabled(), gc.get_freeze_count() > 1000)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == ["False", "True", "True", "True"]
+
+
+def test_an_application_uses_all_of_picows_beside_the_engine() -> None:
+    code = """
+import sys
+from wslink.transport.picows.engine import ENGINE
+from picows import *
+import picows
+print("picows.api" in sys.modules, WSListener is sys.modules["picows.picows"].WSListener, callable(ws_connect))
+print(picows.common.WSError is picows.WSError)
+try:
+    picows.nothing
+except AttributeError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    said = ["True True True", "True", "module 'picows' has no attribute 'nothing'"]
+    assert done.stdout.splitlines() == said
+
+
+class TestPostponed:
+    @pytest.fixture
+    def package(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+        """A package whose `__init__` counts its runs, and fails while there is a file `broken`."""
+        made = tmp_path / "postponed_here"
+        made.mkdir()
+        (made / "__init__.py").write_text(
+            "import pathlib, time\n"
+            "here = pathlib.Path(__file__).parent\n"
+            "with (here / 'runs').open('a') as runs: runs.write('x')\n"
+            "if (here / 'broken').exists(): raise OSError('broken')\n"
+            "time.sleep(0.05)\n"
+            "from .part import here as there\n"
+            "VALUE = 1\n"
+        )
+        (made / "part.py").write_text("here = 2\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        yield made
+        for name in [name for name in sys.modules if name.partition(".")[0] == "postponed_here"]:
+            del sys.modules[name]
+
+    def runs(self, package: Path) -> int:
+        return len((package / "runs").read_text()) if (package / "runs").exists() else 0
+
+    def test_modules_are_imported_without_the_package(self, package: Path) -> None:
+        postpone("postponed_here")
+        assert importlib.import_module("postponed_here.part").here == 2
+        assert self.runs(package) == 0
+        assert importlib.import_module("postponed_here").VALUE == 1
+        assert importlib.import_module("postponed_here").there == 2
+        assert self.runs(package) == 1
+
+    def test_a_package_that_fails_says_so_and_is_run_again(self, package: Path) -> None:
+        (package / "broken").touch()
+        postpone("postponed_here")
+        module = importlib.import_module("postponed_here")
+        for _ in range(2):
+            with pytest.raises(OSError, match="broken"):
+                module.VALUE  # noqa: B018 - read for its effect
+        (package / "broken").unlink()
+        assert module.VALUE == 1
+
+    def test_threads_wait_for_the_one_that_runs_it(self, package: Path) -> None:
+        postpone("postponed_here")
+        module = importlib.import_module("postponed_here")
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(lambda _: module.VALUE, range(4))) == [1] * 4
+        assert self.runs(package) == 1
+
+    def test_what_is_imported_or_missing_stays_so(self, package: Path) -> None:
+        module = importlib.import_module("postponed_here")
+        postpone("postponed_here")
+        postpone("postponed_nowhere")
+        assert sys.modules["postponed_here"] is module
+        assert "postponed_nowhere" not in sys.modules
+        assert self.runs(package) == 1

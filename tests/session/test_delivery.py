@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 
@@ -226,6 +227,25 @@ async def test_a_publisher_does_not_wait_for_a_client_that_has_gone(serve: Serve
         await asyncio.wait_for(topic.publish_wait(bytes(MIB)), 5)
     assert not app.clients
     read_on(peer)
+
+
+@pytest.mark.parametrize("delivery", ["reliable", "latest"])
+async def test_a_publisher_that_waits_for_nobody_leaves_others_their_turn(
+    serve: Serve, peers: Open, delivery: Literal["reliable", "latest"]
+) -> None:
+    app = App(secret="secret")
+    topic, ending = app.topic("test.topic", delivery=delivery), time.monotonic() + 10
+
+    async def publish() -> None:
+        while time.monotonic() < ending:  # for ever, but for the sake of a test that fails
+            await topic.publish_wait("on and on")
+
+    url = await serve(app)
+    publishing = asyncio.create_task(publish())
+    peer = await peers(url, hello=HELLO)
+    assert (await peer.publication())["result"] == "on and on"
+    assert not publishing.done()
+    publishing.cancel()
 
 
 async def test_publications_of_other_threads_reach_a_client_that_reads(app: App, serve: Serve, peers: Open) -> None:

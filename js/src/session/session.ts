@@ -1,5 +1,5 @@
 import { AuthenticationError, CallError, ConnectionError, ErrorCode, ProtocolError, type WslinkError } from "../errors.js";
-import { functions, isText, must, objects } from "../options.js";
+import { functions, isText, must, objects, refuse } from "../options.js";
 import { report } from "../report.js";
 import type { WaitOptions } from "../rpc/deadline.js";
 import { PendingCalls } from "../rpc/pending.js";
@@ -191,11 +191,12 @@ export class Session {
     given: StreamOptions | undefined,
   ): AsyncGenerator<unknown, void, undefined> {
     objects({ options: given });
-    const { window = 16, ...options } = { ...given };
+    const { window = 16, onProgress, timeout, signal, ...others } = { ...given };
+    refuse(others); // those of a call alone, such as `retry`, too
     must("a number of items, from 1 on", (value) => Number.isInteger(value) && (value as number) > 0, { window });
     const id = this.#newId();
     const inlet = this.#streams.read(id, window);
-    const response = this.#make(id, method, args, kwargs, options, window);
+    const response = this.#make(id, method, args, kwargs, { onProgress, timeout, signal }, window);
     response.then(() => inlet.stop({}), (error: unknown) => inlet.stop({ error }, !(error instanceof CallError)));
     try {
       yield* inlet;

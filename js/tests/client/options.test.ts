@@ -49,6 +49,8 @@ test("call, stream and subscribe", async () => {
   await expect(link.call("a.b", [], {}, { timout: 5 } as CallOptions)).rejects.toThrow(new UsageError("timout is not an option"));
   await expect(link.call("a.b", [], {}, { onprogress: () => 1 } as CallOptions)).rejects.toThrow("onprogress is not an option");
   await expect(link.stream("a.b", [], {}, { windows: 5 } as StreamOptions).next()).rejects.toThrow("windows is not an option");
+  await expect(link.stream("a.b", [], {}, { retry: true } as StreamOptions).next()).rejects.toThrow("retry is not an option");
+  await expect(link.stream("a.b", [], {}, { onTransfer: () => 1 } as StreamOptions).next()).rejects.toThrow("onTransfer is not an option");
   expect(() => link.subscribe("a.b", () => 1, { filters: { x: 1 } } as SubscribeOptions)).toThrow("filters is not an option");
   const all: Required<CallOptions> = { timeout: 5, signal: AbortSignal.abort(), retry: true, onTransfer: () => 1, onProgress: () => 1 };
   await expect(link.call("a.b", [], {}, all)).rejects.toThrow("aborted");

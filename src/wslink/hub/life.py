@@ -6,14 +6,16 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wslink.console import say
 from wslink.errors import UsageError
-from wslink.hub.application import ApplicationThread
 from wslink.hub.hub import Hub
-from wslink.hub.io_thread import IoThread
 from wslink.hub.signals import Signals
+
+if TYPE_CHECKING:
+    from wslink.hub.application import ApplicationThread
+    from wslink.hub.io_thread import IoThread
 
 logger: logging.Logger = logging.getLogger("wslink")
 
@@ -65,6 +67,9 @@ class Life:
         Raises:
             UsageError: a thread serves them already, or there is no such event loop.
         """
+        from wslink.hub.application import ApplicationThread
+        from wslink.hub.io_thread import IoThread
+
         hubs = tuple(hubs)
         if any(hub.application is not None for hub in hubs):
             raise UsageError("what has a thread of its own for its clients has one server at a time")

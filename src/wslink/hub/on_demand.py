@@ -162,7 +162,7 @@ class OnDemand:
         self._share = share
         self._seats: dict[tuple[object, int], _Seat] = {}
         self._shared: dict[Hashable, _Rendering] = {}
-        """With `share`: what was rendered since the last change."""
+        """With `share`: what was rendered since the last change, oldest first."""
 
     def begin(self, before: OnDemand | None) -> None:
         """Add the existing subscriptions, which are removed from the renderer that this one replaces."""
@@ -189,6 +189,7 @@ class OnDemand:
             seat.rest()
             seat.look()
             seat.due = False
+            self._keep_few()
 
     def changed(self, tags: Mapping[str, Tag] | None = None) -> None:
         """Something has changed, for everyone or for those whose filter matches `tags`."""
@@ -266,6 +267,7 @@ class OnDemand:
                 return found
             viewer.memory = {}
             self._shared[key] = rendering
+            self._keep_few()
         try:
             outcome = self._server.perform(partial(self._call, rendering, subscription.session.encoder))
             if inspect.isawaitable(outcome):
@@ -275,6 +277,12 @@ class OnDemand:
         except RAISED:
             self._failed(rendering)
         return rendering
+
+    def _keep_few(self) -> None:
+        """Forget the oldest shared renderings. Without a change, a viewer needs two, the second when it is still; one
+        that replaces its filter again and again would leave behind all others."""
+        while len(self._shared) > 2 * len(self._seats):
+            del self._shared[next(iter(self._shared))]
 
     def _call(self, rendering: _Rendering, encoder: Encoder) -> Any:
         """Runs on the application's thread."""

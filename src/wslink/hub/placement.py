@@ -8,15 +8,17 @@ import contextvars
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from wslink.hub.application import ApplicationThread
 from wslink.hub.filter_index import filter_size
 from wslink.hub.topics import Handler, Subscription
 from wslink.hub.work import ArgumentT, Work
 from wslink.rpc.call import Executor
 from wslink.rpc.dispatcher import Service
 from wslink.session.view import SessionView
+
+if TYPE_CHECKING:
+    from wslink.hub.application import ApplicationThread
 
 T = TypeVar("T")
 

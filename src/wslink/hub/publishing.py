@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Literal, TypeVar
@@ -215,11 +216,13 @@ class Publishing(Audience[MemberT]):
         """Publish as soon as no more than `Limits.max_outbox` bytes are waiting for each of the recipients, so that the
         publisher is as fast as its slowest subscriber. See `publish`.
 
-        With "latest" delivery it does not wait, since newer publications replace waiting ones. A client that accepts
-        nothing for `Limits.stall_timeout` seconds is disconnected and no longer waited for. Await it in the server's
-        event loop, or in the application's.
+        With "latest" delivery it does not wait for room, since newer publications replace waiting ones. It always lets
+        the event loop run once, so that a loop of publications does not block it even while nobody is subscribed. A
+        client that accepts nothing for `Limits.stall_timeout` seconds is disconnected and no longer waited for. Await
+        it in the server's event loop, or in the application's.
         """
         plain = check_tags(tags) if tags else {}
+        await asyncio.sleep(0)  # otherwise a loop of publications to nobody would keep clients from connecting
         while self.delivery == "reliable":
             targets = self._targets(self.subscriptions, plain, to, exclude)
             behind = next((one for sessions in targets.values() for one in sessions if not one.has_room), None)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from wslink.errors import UsageError
 from wslink.hub.filters import Definition, Predicate, Tags, check_tags
 from wslink.hub.flow import SubscriptionFlow
-from wslink.hub.on_demand import OnDemand, RenderT
 from wslink.hub.ports import Publisher
 from wslink.hub.publishing import DELIVERIES, Delivery, Publishing
 from wslink.hub.topic_types import TopicTypes
 from wslink.rpc.redefinition import add_handler, may_replace
 from wslink.session.view import SessionView
 from wslink.wire.messages import is_topic
+
+if TYPE_CHECKING:
+    from wslink.hub.on_demand import OnDemand, RenderT
 
 Handler = Callable[["Subscription"], Awaitable[None] | None]
 HandlerT = TypeVar("HandlerT", bound=Handler)
@@ -160,6 +162,7 @@ class Topic(Publishing[Subscription]):
         Raises:
             UsageError: the topic's delivery is not "latest", or it has a function already (except in a notebook).
         """
+        from wslink.hub.on_demand import OnDemand
 
         def decorate(chosen: RenderT) -> RenderT:
             if self.delivery != "latest":

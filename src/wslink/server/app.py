@@ -25,7 +25,6 @@ from wslink.server.observing import Observing
 from wslink.server.offering import Offering
 from wslink.server.options import ASGI_SETTINGS, AsgiSettings, Options, Settings
 from wslink.server.server import Server
-from wslink.server.shared_life import SharedLife
 from wslink.server.sharing import Sharing
 from wslink.session.features import Feature
 from wslink.session.identity import ANONYMOUS, Authenticator, Credentials, Identity
@@ -230,6 +229,7 @@ class App(Offering, Clientele, Sharing):
         self._hub.reopen()
         origins = environment.split_origins(options.origins)
         from wslink.http.asgi import AsgiApplication
+        from wslink.server.shared_life import SharedLife
 
         life, guarded = SharedLife(self._hub), not self._pages_need_secret
         return AsgiApplication(self._hub, options.ws, origins, CLIENT, life, guarded)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from wslink.errors import MethodError
-from wslink.hub import contract
 from wslink.hub.hub import Hub
 from wslink.hub.publishing import Delivery
 from wslink.hub.topic_types import TopicTypes
@@ -121,6 +120,8 @@ class Offering:
     def describe(self) -> dict[str, Any]:
         """The description of this application, a JSON Schema 2020-12 document: its methods, its topics, and the methods
         of its pages that it calls (docs/contract.md). Do not modify it."""
+        from wslink.hub import contract
+
         methods, topics = self._hub.service.methods, self._hub.subscriptions
         revisions = methods.revision, topics.revision, self._pages.revision
         if self._described[0] != revisions:

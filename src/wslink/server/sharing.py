@@ -10,7 +10,6 @@ from wslink.hub.clients import Client
 from wslink.hub.community import JoinHandler
 from wslink.hub.groups import Group
 from wslink.hub.hub import Hub
-from wslink.hub.presence import Presence
 from wslink.hub.topics import Topic
 from wslink.rpc.redefinition import add_handler
 
@@ -70,6 +69,8 @@ class Sharing:
         Raises:
             UsageError: for a topic that exists with another delivery.
         """
+        from wslink.hub.presence import Presence
+
         made = self._hub.subscriptions.topic(topic)
         Presence(made, self.group(group), self._hub.community, describe)
         return made

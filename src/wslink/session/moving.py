@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Hashable, Mapping, Sequence
 from time import monotonic
 from typing import Annotated, Any
@@ -47,7 +48,7 @@ class Packed(msgspec.Struct):
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Packed)
+_decoder = functools.cache(lambda: msgspec.msgpack.Decoder(Packed))  # which takes a while, and few need
 
 
 class Moving(Streaming):
@@ -155,7 +156,7 @@ class Moving(Streaming):
 
 def unpack(packed: bytes) -> Packed:
     """Decode what `pack_up` returned. Raises msgspec.DecodeError."""
-    return _decoder.decode(packed)
+    return _decoder().decode(packed)
 
 
 def _kept(kept: Kept[Message], numbers: Mapping[int, int]) -> list[Value]:

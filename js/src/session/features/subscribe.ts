@@ -68,9 +68,9 @@ export interface Subscription {
 export interface SubscribeOptions {
   /** Which publications to send, by their tags. Default: all of the topic. */
   readonly filter?: Filter | null | undefined;
-  /** How many publications may be in flight or in the callback, from 1 to 1024. Default: adapted to the line and the callback. */
+  /** How many publications of a `latest` topic may be in flight or in the callback, from 1 to 1024. Default: adapted to the line and the callback. */
   readonly window?: number | undefined;
-  /** The most publications per second. Default: as many as there are. */
+  /** The most publications of a `latest` topic per second, from 0.001 to 1000. Default: as many as there are. */
   readonly maxRate?: number | undefined;
 }
 

@@ -6,7 +6,7 @@ import logging
 import struct
 from time import monotonic
 
-from picows import WSFrame, WSMsgType, WSTransport
+from picows.picows import WSFrame, WSMsgType, WSTransport
 
 from wslink.session.identity import Opening
 from wslink.session.nowhere import Departed

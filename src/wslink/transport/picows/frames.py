@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from picows import WSMsgType
+from picows.picows import WSMsgType
 
 from wslink.transport.framing import frame_header
 from wslink.wire.frames import Buffer, Frame

@@ -8,7 +8,7 @@ import zlib
 from collections import deque
 from typing import Protocol
 
-from picows import WSFrame, WSMsgType
+from picows.picows import WSFrame, WSMsgType
 
 from wslink.errors import LimitExceeded
 from wslink.transport import deflate, framing

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from picows import WSMsgType
+from picows.picows import WSMsgType
 
 from wslink.kernel import limit_unsent
 from wslink.session.ports import FrameReceiver

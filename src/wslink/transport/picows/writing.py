@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 
-from picows import WSListener, WSMsgType, WSTransport
+from picows.picows import WSListener, WSMsgType, WSTransport
 
 from wslink.kernel import limit_unsent
 from wslink.session.ports import FrameReceiver
