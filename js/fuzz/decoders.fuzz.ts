@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ProtocolError, UsageError } from "../src/errors.js";
 import { readTape } from "../src/replay/tape.js";
+import { CongestionController } from "../src/session/congestion.js";
 import { Session } from "../src/session/session.js";
 import { Assembler } from "../src/wire/assembler.js";
 import { Decoder } from "../src/wire/decoder.js";
@@ -15,7 +16,7 @@ import { CLIENT_ID, WELCOME_WITH_FEATURES, frame } from "../tests/support/peer.j
 import { anyMessage, frames, large, messages, recordings, sequences } from "./inputs.js";
 
 const SECONDS = Number(process.env.WSLINK_FUZZ_SECONDS ?? 10);
-const TARGETS = 5;
+const TARGETS = 6;
 /** What an input of less than 1 MiB may take, in milliseconds of this process's CPU time: other processes do not count. */
 const SLOW = 200;
 /** How much of an input that failed is shown, in characters. */
@@ -116,6 +117,41 @@ test("recordings", { timeout: 2 * timeLimit + 60_000 }, () => {
     }),
   );
   expect(played).toBeGreaterThan(0);
+});
+
+/** What a line is told: how much is sent or acknowledged, after how many seconds, and how long that was delayed. */
+const told = fc.array(
+  fc.record({
+    kind: fc.constantFrom("sent", "acknowledged", "more", "idle"),
+    size: fc.oneof(fc.nat(200), fc.nat(2 ** 22), fc.constantFrom(Number.MAX_SAFE_INTEGER)),
+    share: fc.double({ min: 0, max: 1, noNaN: true }),
+    after: fc.constantFrom(0, 1e-6, 0.001, 0.03, 1, 40, 3600, 1e7),
+    held: fc.constantFrom(0, 0.001, 60),
+  }),
+  { maxLength: 200 },
+);
+
+test("acknowledgements", { timeout: 2 * timeLimit + 60_000 }, () => {
+  fuzz(
+    fc.property(told, (steps) => {
+      let now = 100;
+      const line = new CongestionController(now);
+      for (const { kind, size, share, after, held } of steps) {
+        now += after;
+        if (kind === "idle") line.idle();
+        else if (kind === "sent") line.sent(now, Math.min(size, 2 ** 22) + 1);
+        else line.acknowledged(now, kind === "more" ? line.delivered + size : Math.floor(line.sentBytes * share), held);
+        expect(line.inFlight).toBeGreaterThanOrEqual(0);
+        expect(line.chunkSize).toBeGreaterThanOrEqual(2 ** 14);
+        expect(line.chunkSize).toBeLessThan(2 ** 22);
+        expect(line.window).toBeGreaterThanOrEqual(2 ** 14);
+        expect(line.window).toBeLessThan(Number.MAX_SAFE_INTEGER);
+        expect(line.delay(now)).toBeGreaterThanOrEqual(0);
+      }
+      for (let rounds = 0; rounds < 100 && line.delay(now) > 0; rounds++) line.acknowledged((now += 1), line.sentBytes);
+      expect(line.inFlight === 0 || line.delay(now) === 0).toBe(true);
+    }),
+  );
 });
 
 test("a session", { timeout: 2 * timeLimit + 60_000 }, async () => {

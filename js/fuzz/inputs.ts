@@ -1,7 +1,8 @@
 // What the fuzzer makes inputs of: the shared vectors and corpus.json, mutated, put together and repeated.
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { frame } from "../tests/support/peer.js";
+import { encode } from "@msgpack/msgpack";
+import { CLIENT_ID, frame } from "../tests/support/peer.js";
 import { readVectors, unhex } from "../tests/support/vectors.js";
 
 interface Corpus {
@@ -26,7 +27,15 @@ function extension(payload: Uint8Array): Uint8Array {
   return bytes;
 }
 
+/** Messages of extensions (EXT-4): acknowledgements, settled publications, items, credits, cancellation and progress. */
+const extensions: readonly unknown[] = [
+  ...[[1, 100, 0], [1, 2 ** 53, -1], [1, 40, 60_000, 1, [], true], [1, 0, 0, 2 ** 32, [1, 2, 3]], [1, 0, 0, 3, [-1]], [1, "x", 1.5, null, {}], [1], []],
+  ...[[2, 1, 1, 0], [3, `rpc:${CLIENT_ID}:1`, 0, 7], [3, `rpc:${CLIENT_ID}:1`, 99, 7], [4, `rpc:${CLIENT_ID}:1`, 1], [5, `rpc:${CLIENT_ID}:1`, 2 ** 53, 0]],
+  ...[[6, "rpc:server:1"], [6, 5], [7, `rpc:${CLIENT_ID}:1`, 0.5], [99, {}], [true]],
+];
+
 export const messages: readonly Uint8Array[] = [
+  ...extensions.map((items) => encode(items)),
   ...[...vectors.cases, ...vectors.decode, ...vectors.malformed].map(({ packed }) => unhex(packed)),
   ...[...arrays.cases, ...arrays.decode, ...arrays.malformed].map(({ payload }) => extension(unhex(payload))),
   ...corpus.messages.map(({ packed }) => unhex(packed)),

@@ -43,17 +43,15 @@ newInstance({ config: { secret: 7 } });
 declare const session: WebsocketSession;
 async function calls(): Promise<void> {
   const { call, addAttachment } = session;
-  same<Awaited<ReturnType<typeof call>>, unknown>();
   const colour = await call<{ red: number }>("lamp.colour", [1, addAttachment(new ArrayBuffer(2))], { fast: true }, { timeout: 10 });
   same<typeof colour, { red: number }>();
-  same<ReturnType<typeof addAttachment<Blob>>, Blob>();
+  same<ReturnType<typeof addAttachment<Uint8Array>>, Uint8Array>();
   // @ts-expect-error arguments are a list
   await call("lamp.colour", 7);
   const subscription = session.subscribe("lamp", ([state]: [{ on: boolean }]) => state.on);
   const info: SubscriberInfo<{ on: boolean }> = await subscription.promise;
   await session.unsubscribe(info);
   await subscription.unsubscribe();
-  session.subscribe("lamp", async (args) => Promise.resolve(same<typeof args, [payload: unknown]>()));
   await session.close();
 }
 void calls;
@@ -81,8 +79,3 @@ same<ReturnType<ReturnType<typeof client.getRemote>["Lamp"]["colour"]>, Promise<
 const untyped: vtkWSLinkClient = WsLink.newInstance();
 void untyped.getRemote().Lamp?.colour?.(true);
 void client.connect({ sessionURL: "ws://localhost/ws" }, (given) => given).then((same_) => same<typeof same_, typeof client>());
-
-// Nothing of it is `any`.
-type IsAny<T> = 0 extends 1 & T ? true : false;
-same<IsAny<Event>, false>();
-same<IsAny<Parameters<Parameters<typeof session.subscribe>[1]>[0][0]>, false>();

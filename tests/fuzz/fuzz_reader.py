@@ -117,6 +117,11 @@ class _Wire:
 
     def set_protocol(self, protocol: object) -> None: ...
 
+    def get_protocol(self) -> _Wire:
+        return self
+
+    def refuse(self) -> None: ...
+
     def write(self, data: Buffer) -> None:
         self.written += data
 

@@ -26,7 +26,7 @@ MAX_GROWTH = 20_000
 CHECK_EVERY = 20_000
 TARGETS = (
     *("arrays", "chunks", "filters", "hello", "json", "launcher_configuration", "launcher_requests", "msgpack"),
-    *("client", "comm", "moves", "reader", "recording", "relay_frames", "session"),
+    *("client", "comm", "flow", "moves", "reader", "recording", "relay_frames", "session"),
 )
 CORPUS = Path(__file__).parents[2] / ".cache" / "fuzz"
 

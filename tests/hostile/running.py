@@ -6,7 +6,7 @@ import select
 import time
 from typing import Any
 
-from tests.hostile import attacks, callbacks, extensions, topics  # noqa: F401 - they register themselves
+from tests.hostile import attacks, callbacks, extensions, flow, topics  # noqa: F401 - they register themselves
 from tests.hostile.registry import ATTACKS, Attack, Outcome
 from tests.hostile.sockets import Ended, Target, WebSocket, close_since, listen, mark
 

@@ -88,6 +88,12 @@ def costly_topics(app: App) -> None:
     def change() -> None:
         view.changed()
 
+    fresh = app.topic("test.fresh", delivery="latest")
+
+    @app.method("test.freshen")
+    def freshen(key: int) -> None:
+        fresh.publish({"key": key}, tags={"n": key}, key=key)
+
     app.presence("test.present", "all")
 
     @app.on_connect

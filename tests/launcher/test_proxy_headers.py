@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
+import time
 from collections.abc import AsyncIterator, Sequence
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -12,9 +13,11 @@ from typing import Any
 from urllib.parse import urljoin
 
 import pytest
+from multidict import CIMultiDict
 from yarl import URL
 
 from tests.launcher.support import Running, launching
+from wslink.launcher.addresses import Prefix
 
 #: A server that writes each request's head to a file, as bytes, and answers with the headers that stand in its query.
 SERVER = """
@@ -206,6 +209,26 @@ class TestAnswers:
 
     async def test_a_refresh_without_an_address_stays(self, served: Served) -> None:
         assert (await served.answered("docs", ("Refresh", "30")))["refresh"] == ["30"]
+
+    @pytest.mark.parametrize(
+        ("value", "found"),
+        [
+            ("0;url='/x'", "0;url='x'"),
+            ('0 , URL = "/x" ', '0 , URL = "x" '),
+            ("0;url='/x", "0;url='/x"),
+            ("0;url=''", "0;url=''"),
+        ],
+    )
+    def test_an_address_is_found_between_quotes(self, value: str, found: str) -> None:
+        prefix = Prefix("/s/", "/s/", "/", ("h",))
+        assert prefix.rewrite(CIMultiDict({"Refresh": value}))["Refresh"] == found
+
+    @pytest.mark.parametrize("value", [" " * 60_000 + "x", "0;url=x" + " " * 60_000 + "y", "0;url='" + "' " * 30_000])
+    def test_a_long_refresh_is_read_in_linear_time(self, value: str) -> None:
+        """In quadratic time it would take 10 s."""
+        began = time.process_time()
+        Prefix("/s/", "/s/", "/", ("h",)).rewrite(CIMultiDict({"Refresh": value}))
+        assert time.process_time() - began < 2
 
     async def test_cookies_of_a_session_are_its_own(self, served: Served) -> None:
         cookies = ['a="x y"; Path=/; HttpOnly', "b=1; path=/api", "c=1", f"d=1; Path={served.path}z", "e=1; Path=x"]

@@ -97,6 +97,23 @@ async def test_a_broken_frame_is_answered_with_its_code(
         socket.close()
 
 
+@pytest.mark.parametrize("kind", list(BROKEN))
+async def test_what_comes_behind_a_broken_frame_is_not_handled(
+    engine: str, kind: str, app: App, serve: Serve, sockets: Connect
+) -> None:
+    """Neither with it nor right after its refusal."""
+    handled: list[int] = []
+    app.method("test.note")(handled.append)
+    socket = await sockets(await serve(app, engine=engine))
+    socket.writer.write(BROKEN[kind][0])
+    for number in range(4):
+        socket.send(TEXT, call("test.note", number))
+        await asyncio.sleep(0.002)
+    socket.send(CLOSE, close(1000))
+    assert await socket.ended()
+    assert handled == []
+
+
 @pytest.mark.parametrize("code", [1000, 1001, 1003, 1007, 1011, 1014, 3000, 4999])
 async def test_a_proper_close_code_is_echoed(engine: str, code: int, app: App, serve: Serve, sockets: Connect) -> None:
     socket = await sockets(await serve(app, engine=engine))

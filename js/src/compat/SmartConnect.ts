@@ -19,6 +19,7 @@ import {
 } from "./WebsocketConnection.js";
 import { clientFailure } from "./error.js";
 import { defaultSessionManagerUrl, defaultSessionUrl, withPageHost } from "./page.js";
+import type { Untyped } from "./session.js";
 
 /** The launcher that is asked where the configuration names neither a launcher nor a server. */
 export const DEFAULT_SESSION_MANAGER_URL: string = /* @__PURE__ */ defaultSessionManagerUrl();
@@ -60,15 +61,18 @@ export interface ISmartConnectInitialValues {
 }
 
 /** What an error event is: a `Failure`, the event of a WebSocket, or the `error` of the launcher's response. */
-export type Event = unknown;
+export type Event = Untyped;
 
 export type { EventSubscription, WebsocketCloseEvent };
 
 /** Connects to a server, which it has a launcher start if need be. */
 export interface SmartConnect {
   connect(): void;
-  /** The session; it can be used once ConnectionReady has fired. Null before a connection is tried, and after `destroy`. */
-  getSession(): WebsocketSession | null;
+  /**
+   * The session; it can be used once ConnectionReady has fired. It is null before a connection is tried and after `destroy`, which the
+   * released types leave out.
+   */
+  getSession(): WebsocketSession;
   getConfig(): ISmartConnectConfig;
   getConfigDecorator(): ConfigDecorator | null | undefined;
   setConfigDecorator(decorator: ConfigDecorator | null): void;
@@ -77,7 +81,7 @@ export interface SmartConnect {
   isA(className: string): boolean;
   onConnectionReady(callback: (connection: WebsocketConnection) => void): EventSubscription;
   /** The source is the connection, or the `XMLHttpRequest` that the launcher refused. */
-  onConnectionError(callback: (source: WebsocketConnection | XMLHttpRequest, error: Event) => void): EventSubscription;
+  onConnectionError(callback: (source: Untyped, error: Event) => void): EventSubscription;
   onConnectionClose(callback: (connection: WebsocketConnection, event: WebsocketCloseEvent) => void): EventSubscription;
   fireConnectionReady(connection: WebsocketConnection): void;
   fireConnectionError(source: WebsocketConnection | XMLHttpRequest, error: Event): void;
@@ -103,7 +107,7 @@ export function extend(publicAPI: object, model: object, initialValues: ISmartCo
   get(api, state, ["config", "configDecorator"]);
   set(api, state, ["configDecorator"]);
   api.connect = () => connect(api, state);
-  api.getSession = () => state.session ?? null;
+  api.getSession = () => (state.session ?? null) as WebsocketSession;
   api.destroy = chain((timeout?: number) => end(state, timeout), api.destroy);
 }
 
@@ -132,7 +136,7 @@ function dial(api: SmartConnect, state: State): void {
   const connection = newConnection({ urls, secret, retry, wsProxy: Boolean(iframe) || wsProxy, callTimeout });
   state.subscriptions.push(
     connection.onConnectionReady((ready) => {
-      state.session = ready.getSession() ?? null;
+      state.session = ready.getSession();
       api.fireConnectionReady(ready);
     }),
     connection.onConnectionError(api.fireConnectionError),

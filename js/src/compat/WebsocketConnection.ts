@@ -35,14 +35,17 @@ export interface IWebsocketConnectionInitialValues {
   readonly wsProxy?: unknown;
   /** The timeout of calls that give none, in milliseconds. Default: they wait until the connection ends. */
   readonly callTimeout?: number | undefined;
+  /** Of the released types; nothing reads them. */
+  readonly connection?: unknown;
+  readonly session?: unknown;
 }
 
 /** A connection to one server. */
 export interface WebsocketConnection {
   /** Connects. Returns the session, which can be used once ConnectionReady has fired, or null where there is nothing to connect to. */
   connect(): WebsocketSession | null;
-  /** The session of the last `connect`; null before the first, undefined after `destroy`. */
-  getSession(): WebsocketSession | null | undefined;
+  /** The session of the last `connect`. It is null before the first and undefined after `destroy`, which the released types leave out. */
+  getSession(): WebsocketSession;
   /** The URL that it is connected to; undefined where it is not. */
   getUrl(): string | undefined;
   /** Closes the connection. A positive `timeout` makes the server exit that many seconds later. Default: 10. */
@@ -71,7 +74,7 @@ export function extend(publicAPI: object, model: object, initialValues: IWebsock
     closed: (closeEvent) => api.fireConnectionClose(api, closeEvent as WebsocketCloseEvent),
   });
   api.connect = () => connect(api, state, line);
-  api.getSession = () => state.session;
+  api.getSession = () => state.session as WebsocketSession;
   api.getUrl = () => line.url;
   api.destroy = chain((timeout = DEFAULT_EXIT_DELAY) => hangUp(line, timeout), api.destroy);
 }

@@ -155,7 +155,7 @@ function connect(api: WsLinkClient, state: State, config: ISmartConnectConfig, d
       begin(api, state, connection);
       resolve(api);
     });
-    smartConnect.onConnectionError((source, error) => {
+    smartConnect.onConnectionError((source: WebsocketConnection | XMLHttpRequest, error) => {
       api.invokeConnectionError(source, error);
       reject(source);
     });

@@ -6,16 +6,20 @@ import { withDefaults } from "../wire/limits.js";
 import { clientFailure, connectionClosed, toFailure } from "./error.js";
 import { OPEN, type SocketLike } from "./socket.js";
 
+/** What servers send, as the released types have it: programs use it without a check, unless they say what it is. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type Untyped = any;
+
 /** Takes publications of a topic; the payload is the only element of the list. */
-export type SubscriptionCallback<T = unknown> = (args: [payload: T]) => unknown;
+export type SubscriptionCallback<T = Untyped> = (args: [payload: T]) => unknown;
 
 /** Identity of a subscription. */
-export interface SubscriberInfo<T = unknown> {
+export interface SubscriberInfo<T = Untyped> {
   readonly topic: string;
   readonly callback: SubscriptionCallback<T>;
 }
 
-export interface SessionSubscription<T = unknown> extends SubscriberInfo<T> {
+export interface SessionSubscription<T = Untyped> extends SubscriberInfo<T> {
   /** Resolves where there is a connection; rejects with a `Failure` before there is one. */
   readonly promise: Promise<SubscriberInfo<T>>;
   unsubscribe(this: void): Promise<void>;
@@ -30,7 +34,7 @@ export interface WebsocketSession {
    * @param args - plain values, `Blob`s, `ArrayBuffer`s, typed arrays and `DataView`s, nested at will.
    * @param options - `timeout` in milliseconds, and a `signal`; by default it waits until the connection ends.
    */
-  call<T = unknown>(
+  call<T = Untyped>(
     this: void,
     method: string,
     args?: readonly unknown[],
@@ -38,13 +42,15 @@ export interface WebsocketSession {
     options?: WaitOptions,
   ): Promise<T>;
   /** Calls `callback` with what is published to a topic, wrapped in a list of one. */
-  subscribe<T = unknown>(this: void, topic: string, callback: SubscriptionCallback<T>): SessionSubscription<T>;
+  subscribe<T = Untyped>(this: void, topic: string, callback: SubscriptionCallback<T>): SessionSubscription<T>;
   /** Ends a subscription that {@link WebsocketSession.subscribe} or its promise returned. */
-  unsubscribe<T = unknown>(this: void, info: SubscriberInfo<T>): Promise<void>;
+  unsubscribe<T = Untyped>(this: void, info: SubscriberInfo<T>): Promise<void>;
   /** Closes the connection; calls that wait for a response reject. */
   close(this: void): Promise<void>;
   /** Marks binary data to be sent. What can be sent is returned as it is, an `ArrayBuffer` in a view of its own. */
   addAttachment(this: void, payload: ArrayBuffer): DataView;
+  /** The released types call it a string. */
+  addAttachment(this: void, payload: Blob): Blob & string;
   addAttachment<T>(this: void, payload: T): T;
 }
 

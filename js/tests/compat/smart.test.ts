@@ -37,7 +37,7 @@ describe.each(MAKERS)("%s", (_, make) => {
     expect((await peer.welcome(WELCOME)).args).toEqual([{ secret: "s3cret" }]);
     await fired("ready");
     expect(smart.getConfig()).toMatchObject(config);
-    const call = smart.getSession()?.call("any", [1]);
+    const call = smart.getSession().call("any", [1]);
     peer.answer(await peer.next(), "answer");
     expect(await call).toBe("answer");
     expect(smart.isA("SmartConnect")).toBe(true);

@@ -25,7 +25,7 @@ describe.each(PAIRS)("%s with the server %s", (_, name, make) => {
   beforeAll(async () => {
     server = await PythonServer.start(name);
     connection = await connect();
-    session = connection.getSession() as WebsocketSession;
+    session = connection.getSession();
   });
 
   afterAll(async () => {
@@ -91,7 +91,7 @@ describe.each(PAIRS)("%s with the server %s", (_, name, make) => {
 
   test.runIf(make === ours)("defect 23: a close rejects a call that runs", async () => {
     const other = await connect();
-    const sleeping = other.getSession()?.call("test.sleep", [30]) as Promise<unknown>;
+    const sleeping = other.getSession().call("test.sleep", [30]);
     other.destroy(-1);
     expect(await failure(sleeping)).toMatchObject({ code: -32099 });
   });

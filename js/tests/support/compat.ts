@@ -77,7 +77,7 @@ export async function opened(make: () => Promise<Compat>, options: IWebsocketCon
   const peer = await nextConnection();
   await peer.welcome(WELCOME);
   await watched.fired("ready");
-  return { connection, session: connection.getSession() as WebsocketSession, peer, ...watched };
+  return { connection, session: connection.getSession(), peer, ...watched };
 }
 
 /** What a promise rejects with. */

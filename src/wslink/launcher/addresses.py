@@ -17,7 +17,7 @@ SIGN_IN = ("wslink-user", "wslink-login")
 """The cookies of who signs in (`wslink.launcher.openid`)."""
 
 _ADDRESSES = ("location", "content-location")
-_REFRESH = re.compile(r"(?is)(\s*[\d.]*\s*[;,]\s*url\s*=\s*)(['\"]?)(.*?)(\2\s*)")
+_REFRESH = re.compile(r"(?is)(\s*(?:[\d.]+\s*)?[;,]\s*url\s*=\s*)(.*)")  # in linear time
 _PATH = re.compile(r"(?i)(;[ \t]*path[ \t]*=[ \t]*)([^;]*)")
 _SCHEMES = ("http", "https")
 
@@ -75,7 +75,12 @@ class Prefix:
 
     def _refresh(self, value: str) -> str:
         found = _REFRESH.fullmatch(value)
-        return f"{found[1]}{found[2]}{self.address(found[3])}{found[4]}" if found else value
+        if found is None:
+            return value
+        text = found[2].rstrip()
+        quote = text[0] if len(text) > 1 and text[0] in "'\"" and text[0] == text[-1] else ""
+        address = self.address(text[len(quote) : len(text) - len(quote)])
+        return f"{found[1]}{quote}{address}{quote}{found[2][len(text) :]}"
 
     def _cookie(self, value: str) -> str:
         """Restrict a cookie for all paths to those of the session. Nothing else is changed."""

@@ -69,6 +69,8 @@ class FlowControl:
         self._sink = sink
         self._resume = resume
         self._timer: asyncio.TimerHandle | None = None
+        self._rests: dict[DeliveryWindow, asyncio.TimerHandle] = {}
+        self._gates: tuple[tuple[int, ...], tuple[DeliveryWindow, ...]] = (), ()  # the latest result of `gates`
 
     # Sending ------------------------------------------------------------------
 
@@ -125,6 +127,13 @@ class FlowControl:
             self._timer.cancel()
             self._timer = None
 
+    def end(self) -> None:
+        """The session has ended. Nothing may refer to it for as long as a window would rest, which the client chose."""
+        self.stop()
+        for timer in self._rests.values():
+            timer.cancel()
+        self._rests.clear()
+
     # Windows --------------------------------------------------------------------
 
     def open_window(self, subscription: int, window: int | None, max_rate: float | None) -> DeliveryWindow:
@@ -132,6 +141,7 @@ class FlowControl:
         found = self.windows.get(subscription)
         if found is None:
             found = self.windows[subscription] = DeliveryWindow(window, max_rate)
+            self._gates = (), ()
         return found
 
     def close_window(self, subscription: int) -> None:
@@ -139,11 +149,17 @@ class FlowControl:
         window = self.windows.pop(subscription, None)
         if window is not None:
             window.end()
+            self._gates = (), ()
+            if (timer := self._rests.pop(window, None)) is not None:
+                timer.cancel()
 
     def gates(self, subscriptions: tuple[int, ...]) -> tuple[DeliveryWindow, ...]:
         """The windows that a publication for `subscriptions` has to wait for."""
-        windows = self.windows
-        return tuple(windows[id_] for id_ in subscriptions if id_ in windows)
+        known, gates = self._gates
+        if known != subscriptions:  # the publications that wait for many windows share the tuple of them
+            gates = tuple(self.windows[id_] for id_ in subscriptions if id_ in self.windows)
+            self._gates = subscriptions, gates
+        return gates
 
     def begin(self, entry: Entry, published: float, label: object) -> None:
         """A publication begins to be sent."""
@@ -152,9 +168,11 @@ class FlowControl:
             if isinstance(gate, DeliveryWindow):
                 gate.sent(now, published, entry.message.size, label)
                 if gate.interval:
-                    asyncio.get_running_loop().call_later(gate.interval, self._reopen, gate)
+                    loop = asyncio.get_running_loop()
+                    self._rests[gate] = loop.call_later(gate.interval, self._reopen, gate)
 
     def _reopen(self, window: DeliveryWindow) -> None:
+        del self._rests[window]
         window.resting = False
         window.opened()
         if self._queue.waiting:

@@ -21,20 +21,31 @@ READ_BUFFER = 2048
 """Bytes that picows reads into at first; it grows with the frames that come, and whenever one read fills it."""
 
 
+_logger: logging.Logger = logging.getLogger("wslink")
+
+
 class _Log:
-    """picows's log without details, and without the logger that it creates for each connection."""
+    """picows's log of a connection without details, and without the logger that it creates for each.
 
-    def __init__(self) -> None:
-        logger = logging.getLogger("wslink")
-        self.warning = self.error = logger.warning
-        self.exception = logger.exception
+    Args:
+        transport: asyncio's.
+    """
 
+    __slots__ = ("_transport",)
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def error(self, message: str, *details: object) -> None:
+        """picows has refused a frame, and ends the connection in a moment. It would handle what comes until then."""
+        _logger.warning(message, *details)
+        cast("Gate | Reader", self._transport.get_protocol()).refuse()
+
+    warning = _logger.warning
+    exception = _logger.exception
     # In C, as each connection calls them several times: they take what they get, and say no or nothing.
     isEnabledFor = staticmethod((0).__and__)
     debug = log = info = staticmethod("".format)
-
-
-_log = _Log()
 
 
 _SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
@@ -145,6 +156,10 @@ class Gate(InFront, asyncio.Protocol):
         self._guard = FrameGuard(masked=True)
         self._broken = False
 
+    def refuse(self) -> None:
+        """Handle nothing that comes from now on."""
+        self._broken = True
+
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
         if not self._broken:
@@ -155,16 +170,29 @@ class Gate(InFront, asyncio.Protocol):
         try:
             guard.check(data, listener.max_size)
         except BrokenFrame as error:
-            _feed(self._inner, data[: error.position])
+            self._feed(data[: error.position])
             if error.position and error.code == TOO_BIG and listener.admitted:  # what came before it was the hello
                 self._hand_on(data[error.position :])
                 return
             self._broken = True
             listener.fail(error.code, str(error))
             return
-        _feed(self._inner, data)
-        if listener.admitted and (ahead := guard.ahead) >= 0 and not self._transport.is_closing():
+        self._feed(data)
+        if self._broken or not listener.admitted or self._transport.is_closing():
+            return
+        if (ahead := guard.ahead) >= 0:
             self._transport.set_protocol(Reader(self._inner, listener, self._max_frame, ahead))
+
+    def _feed(self, data: bytes) -> None:
+        """Pass on `data` in pieces that fill half of picows's buffer. The buffer is kept by the connection, and this
+        way it grows with the size of an incomplete frame instead of the number of frames that arrived together."""
+        protocol, left = self._inner, memoryview(data)
+        while left and not self._broken:
+            buffer: memoryview = protocol.get_buffer(len(left))
+            piece = left[: len(buffer) // 2]
+            buffer[: len(piece)] = piece
+            protocol.buffer_updated(len(piece))
+            left = left[len(piece) :]
 
 
 def begin(transport: asyncio.Transport, key: str, max_frame: int, listener: Gated, headers: dict[str, str]) -> None:
@@ -174,7 +202,7 @@ def begin(transport: asyncio.Transport, key: str, max_frame: int, listener: Gate
         ws_path=None,
         is_client_side=False,
         ws_listener_factory=_Answer(listener, headers),
-        logger=_log,
+        logger=_Log(transport),
         disconnect_on_exception=True,
         websocket_handshake_timeout=None,
         enable_auto_ping=False,
@@ -215,15 +243,3 @@ def _head(key: str) -> bytes:
         "GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         f"Sec-WebSocket-Key: {key}\r\n\r\n"
     ).encode("ascii", "replace")
-
-
-def _feed(protocol: Any, data: bytes) -> None:
-    """Pass on `data` in pieces that fill half of the buffer. The buffer is kept by the connection, and this way it
-    grows with the size of an incomplete frame instead of the number of frames that arrived together."""
-    left = memoryview(data)
-    while left:
-        buffer: memoryview = protocol.get_buffer(len(left))
-        piece = left[: len(buffer) // 2]
-        buffer[: len(piece)] = piece
-        protocol.buffer_updated(len(piece))
-        left = left[len(piece) :]

@@ -117,6 +117,10 @@ class Reader(InFront, asyncio.BufferedProtocol):
         self._ahead = at - nbytes
         self._take(nbytes)
 
+    def refuse(self) -> None:
+        """Handle nothing that comes from now on."""
+        self._take = _drop
+
     @property
     def room(self) -> int:
         """Bytes that fit into picows's buffer: others whenever some have come."""
@@ -169,7 +173,7 @@ class Reader(InFront, asyncio.BufferedProtocol):
         if size:
             self._take(size)
         if at == _REFUSED:  # picows would handle the frame if it came before the connection has ended
-            self._take = _drop
+            self.refuse()
 
     def _divide(self, view: memoryview, at: int, size: int, length: int) -> None:
         """Make a piece of what has come of a large frame, whose head is at `at`."""
