@@ -58,7 +58,7 @@ def fastest_python() -> str:
     and the system's of the same version the faster one.
 
     Without profile-guided optimisation an interpreter takes 1.6 times as long for Python code, and as long as ever for
-    C. The raw engine is mostly C: ratios to it would tell how the interpreter was built.
+    C. The raw engine is mostly C, so that ratios to it would also tell how the interpreter was built.
     """
     if chosen := os.environ.get("BENCH_PYTHON"):
         return chosen
