@@ -129,6 +129,19 @@ def test_a_command_that_is_being_started_does_not_hold_up_the_end_of_the_launche
     asyncio.run(leave())  # whose end cancels all that runs
 
 
+@pytest.mark.timeout(20)
+async def test_a_command_that_ends_just_as_it_is_cancelled_is_cancelled() -> None:
+    """Otherwise who polls goes on for ever, and a session's end waits for that."""
+    running = asyncio.create_task(engine.run(["true"]))
+    talking: list[asyncio.Task[Any]] = []
+    while not talking:
+        await asyncio.sleep(0)
+        talking = [one for one in asyncio.all_tasks() if one.get_coro().__qualname__ == "Process.communicate"]
+    talking[0].add_done_callback(lambda _: running.cancel())
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
 async def test_without_a_command_that_says_so_it_passes_for_the_end(tmp_path: Path, container: Engine) -> None:
     async with launching(tmp_path, **container.settings("answers")) as running:
         await running.start("one")

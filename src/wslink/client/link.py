@@ -21,6 +21,7 @@ from wslink.client.subscriptions import Subscriptions
 from wslink.client.transfers import OnTransfer
 from wslink.errors import ConnectionClosed
 from wslink.rpc.redefinition import add_handler
+from wslink.waiting import within
 from wslink.wire.frames import Buffer
 from wslink.wire.limits import Limits
 from wslink.wire.value import Value
@@ -261,7 +262,7 @@ class Link(Reading, Handling):
         while connections.socket is not None and not self._session.pending and subscriptions.held_up:
             subscriptions.room.clear()
             try:
-                await asyncio.wait_for(subscriptions.room.wait(), KEEP_ALIVE)
+                await within(subscriptions.room.wait(), KEEP_ALIVE)
             except asyncio.TimeoutError:
                 self._session.heard()
                 await connections.socket.keep_alive()

@@ -13,6 +13,7 @@ import aiohttp
 
 from wslink.errors import ConnectionClosed
 from wslink.kernel import limit_unsent
+from wslink.waiting import within
 from wslink.wire.chunks import SMALL_MESSAGE
 from wslink.wire.frames import Buffer, Frame
 
@@ -124,7 +125,7 @@ class Socket:
     async def close(self) -> None:
         """Close the connection with code 1000."""
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._socket.close(), CLOSE_TIMEOUT)
+            await within(self._socket.close(), CLOSE_TIMEOUT)
 
     def abort(self) -> None:
         """Abort the connection without a sign of life: reading ends at once."""

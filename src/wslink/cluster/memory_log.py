@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from wslink.cluster.broker import WAIT, Broker
+from wslink.waiting import within
 
 
 class MemoryBroker:
@@ -65,7 +66,7 @@ class MemoryLog:
         if not self._records:
             self._news.clear()
             try:
-                await asyncio.wait_for(self._news.wait(), WAIT)
+                await within(self._news.wait(), WAIT)
             except asyncio.TimeoutError:
                 return ()
         await self._pass()

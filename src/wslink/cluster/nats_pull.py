@@ -11,6 +11,8 @@ from typing import Any
 
 from nats.js import api
 
+from wslink.waiting import within
+
 BATCH = 256
 """Messages that are asked for at a time: a request for each would cost more than the messages."""
 EXPIRES = 30.0
@@ -79,7 +81,7 @@ class Pull:
         if not self._arrived:
             self._news.clear()
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._news.wait(), wait)
+                await within(self._news.wait(), wait)
         messages, self._arrived = self._arrived, []
         now = time.monotonic()
         if messages:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from wslink.cluster.broker import Broker
 from wslink.cluster.records import Draft
 from wslink.errors import BrokerError
+from wslink.waiting import within
 
 logger: logging.Logger = logging.getLogger("wslink")
 
@@ -119,7 +120,7 @@ class Outbox:
     async def flush(self, timeout: float) -> bool:
         """Wait until nothing is waiting. Returns whether that was achieved within `timeout` seconds."""
         try:
-            await asyncio.wait_for(self._empty.wait(), timeout)
+            await within(self._empty.wait(), timeout)
         except asyncio.TimeoutError:
             return False
         return True

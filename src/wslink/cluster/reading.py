@@ -11,6 +11,7 @@ from wslink.cluster.broker import Broker
 from wslink.cluster.moves import Moves
 from wslink.cluster.outbox import words
 from wslink.errors import BrokerError
+from wslink.waiting import within
 
 logger: logging.Logger = logging.getLogger("wslink")
 
@@ -41,7 +42,7 @@ class Reading:
     async def ready(self, patience: float) -> None:
         """Wait until the broker has been reached. Raises BrokerError after `patience` seconds."""
         try:
-            await asyncio.wait_for(self.opened.wait(), patience)
+            await within(self.opened.wait(), patience)
         except asyncio.TimeoutError:
             why = f": {self._trouble}" if self._trouble else ""
             raise BrokerError(f"the broker {self._broker.name} cannot be reached{why}") from None

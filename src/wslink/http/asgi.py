@@ -23,6 +23,7 @@ from wslink.transport.asgi import AsgiSocket, Event, Receive, Send
 from wslink.transport.base import CLOSE_TIMEOUT
 from wslink.transport.private_asyncio import bound_reads
 from wslink.transport.queued import PumpedConnection
+from wslink.waiting import within
 
 logger: logging.Logger = logging.getLogger("wslink")
 
@@ -137,7 +138,7 @@ class AsgiApplication:
             if not reading.cancelled() and (end := reading.result())[0]:
                 (connection.receiver or session).close(*end)
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(connection.flushed(), CLOSE_TIMEOUT)
+                await within(connection.flushed(), CLOSE_TIMEOUT)
         finally:
             reading.cancel()
             connection.stop()

@@ -19,6 +19,7 @@ from wslink.session.identity import NO_HEADERS, Opening
 from wslink.session.ports import HandshakeOwner
 from wslink.session.session import Session
 from wslink.transport.base import ServedTransport, TransportOptions, find_engine
+from wslink.waiting import within
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -164,7 +165,7 @@ class Endpoint:
         if self._connections:
             self._empty.clear()
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._empty.wait(), SHUT_DOWN_TIMEOUT)
+                await within(self._empty.wait(), SHUT_DOWN_TIMEOUT)
         for connection in list(self._connections):
             connection.abort()
 

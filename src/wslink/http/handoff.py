@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from wslink.http.acceptor import CountedSocket
 from wslink.proxy import fd_passing
+from wslink.waiting import within
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -94,7 +95,7 @@ class HandoffListener:
         try:
             if not fd_passing.same_user(control):
                 raise PermissionError("another user wanted to pass a connection")
-            head, descriptor = await asyncio.wait_for(fd_passing.take(control), TIMEOUT)
+            head, descriptor = await within(fd_passing.take(control), TIMEOUT)
             if descriptor is None:
                 self._watch(control)
             else:

@@ -20,6 +20,7 @@ from wslink.session.session import Renew, Session
 from wslink.session.state import State
 from wslink.transport.aiohttp import AiohttpConnection
 from wslink.transport.private import client_guard, client_transport, guarding_connector
+from wslink.waiting import within
 from wslink.wire.frames import Buffer
 from wslink.wire.messages import Request
 
@@ -252,7 +253,7 @@ class ReverseConnection:
 
     async def _closes_within(self, seconds: float) -> bool:
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._closing.wait(), seconds)
+            await within(self._closing.wait(), seconds)
         return self._closing.is_set()
 
     def _session(self, connection: AiohttpConnection, renew: Renew) -> Session:

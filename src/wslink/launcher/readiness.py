@@ -90,7 +90,7 @@ async def accepts(address: Address) -> bool:
     """Whether something accepts connections there."""
     dialled = asyncio.open_connection(reachable(address[0]), address[1])
     with contextlib.suppress(OSError, asyncio.TimeoutError):
-        _, writer = await asyncio.wait_for(dialled, DIAL_TIMEOUT)
+        _, writer = await within(dialled, DIAL_TIMEOUT)
         writer.close()
         return True
     return False

@@ -32,6 +32,7 @@ from wslink.launcher.readiness import Waits
 from wslink.launcher.reloading import followed
 from wslink.launcher.session import Session
 from wslink.launcher.sign_in import SignIn
+from wslink.waiting import within
 
 requests: logging.Logger = sparse_logger("wslink.launcher.requests")
 
@@ -159,7 +160,7 @@ class Service:
     async def _payload(self, request: web.Request) -> dict[str, Any]:
         # Released clients send JSON as text/plain: ignore the content type.
         try:
-            text = await asyncio.wait_for(request.text(), self._settings.body_timeout)
+            text = await within(request.text(), self._settings.body_timeout)
             payload = json.loads(text.removeprefix("\ufeff"))
         except asyncio.TimeoutError:
             raise RequestRefused("The request did not arrive in time", 408) from None

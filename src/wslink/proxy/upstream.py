@@ -13,6 +13,7 @@ from multidict import CIMultiDict, MultiMapping
 
 from wslink.proxy.pipe import Side, join
 from wslink.proxy.takeover import ConnectionPassed, take_over
+from wslink.waiting import within
 
 MAX_HEAD = 16384
 """Bytes of a target's answer to the handshake, at most."""
@@ -75,9 +76,9 @@ async def tunnel(
     observer = observer or TunnelObserver()
     upstream = _Upstream()
     try:
-        await asyncio.wait_for(_dial(upstream, target), HANDSHAKE_TIMEOUT + sum(target.retries))
+        await within(_dial(upstream, target), HANDSHAKE_TIMEOUT + sum(target.retries))
         upstream.send(request_head(target, headers))
-        head = await asyncio.wait_for(upstream.head, HANDSHAKE_TIMEOUT)
+        head = await within(upstream.head, HANDSHAKE_TIMEOUT)
     except asyncio.TimeoutError:
         upstream.abort()
         return web.Response(status=504, text="The target does not answer.\n")

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from wslink.proxy.takeover import ConnectionPassed
 from wslink.relay.member import Member
+from wslink.waiting import within
 
 MAX_ROOMS = 1000
 """Paths at which two may talk, at the same time, and as many at which one may wait."""
@@ -154,7 +155,7 @@ class Rooms:
         room.give_way(GaveWay())  # nobody would be told if that one's line was lost, and who returns is the newest
         waiting = room.client = asyncio.get_running_loop().create_future()
         try:
-            process = await asyncio.wait_for(self._free_process(room, waiting), self._wait)
+            process = await within(self._free_process(room, waiting), self._wait)
         except GaveWay:
             return _refused(403, "Another client is at this path.")
         except asyncio.TimeoutError:

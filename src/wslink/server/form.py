@@ -14,6 +14,7 @@ from wslink.observe.summary import whole
 from wslink.rpc.call import Call
 from wslink.rpc.dispatcher import Dispatcher, Service
 from wslink.rpc.streams import Streams
+from wslink.waiting import within
 from wslink.wire.arrays import ITEM_SIZES, MAX_DIMENSIONS, array_head, unpack_array
 from wslink.wire.extensions import ITEM_CREDIT
 from wslink.wire.messages import Request
@@ -196,7 +197,7 @@ class Calls:
         try:
             dispatcher.start(request, Form(address))
             for given in range(MAX_ITEMS + 1):
-                told = await asyncio.wait_for(answer.next(), PATIENCE)
+                told = await within(answer.next(), PATIENCE)
                 yield (
                     told
                     if "item" not in told or given < MAX_ITEMS

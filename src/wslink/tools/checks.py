@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from wslink.tools.findings import HOST, NGINX, PATH, Finding, ok, skipped
 from wslink.tools.handshake import Answer, ask, origin_of
 from wslink.tools.options import Target
+from wslink.waiting import within
 
 MAX_SKEW = 60.0
 """Seconds that two clocks may differ."""
@@ -78,7 +79,7 @@ class Way:
         for address in self._addresses:
             try:
                 opening = asyncio.open_connection(address, self.port)
-                _, writer = await asyncio.wait_for(opening, self.target.timeout)
+                _, writer = await within(opening, self.target.timeout)
             except (OSError, asyncio.TimeoutError) as error:
                 failed.append(f"{address}: {_said(error)}")
                 refused = refused or isinstance(error, ConnectionRefusedError)
@@ -100,7 +101,7 @@ class Way:
             context = self._tls()
             name = self.parts.hostname
             opening = asyncio.open_connection(name, self.port, ssl=context, server_hostname=name)
-            _, writer = await asyncio.wait_for(opening, self.target.timeout)
+            _, writer = await within(opening, self.target.timeout)
         except ssl.SSLCertVerificationError as error:
             return [_bad_certificate(error, self.parts.hostname or "")]
         except (ssl.SSLError, ConnectionError, asyncio.TimeoutError) as error:

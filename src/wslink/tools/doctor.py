@@ -14,6 +14,7 @@ from wslink.tools.checks import Way
 from wslink.tools.findings import Finding, ok, skipped
 from wslink.tools.options import Target, add_options, seconds, target_of
 from wslink.tools.show import size
+from wslink.waiting import within
 
 SIZES = (60_000, 200_000, 1_100_000, 4_200_000)
 """Bytes of messages that are tried: beyond the bounds that proxies and servers have by default."""
@@ -94,7 +95,7 @@ async def _send(link: Link, count: int) -> None:
     """Send a message of this many bytes. Raises CallError if the server reports that it is too large, ConnectionClosed,
     asyncio.TimeoutError."""
     try:
-        await asyncio.wait_for(link.call(PROBE, bytes(count)), 30)
+        await within(link.call(PROBE, bytes(count)), 30)
     except CallError as error:
         if error.code == LIMIT_ERROR:
             raise
@@ -130,7 +131,7 @@ async def _idle(link: Link, seconds: float) -> Finding:
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:
-        end = await asyncio.wait_for(link.wait_closed(), seconds)
+        end = await within(link.wait_closed(), seconds)
     except asyncio.TimeoutError:
         return ok("idle", f"the connection outlives {seconds:g} s without a message")
     after = loop.time() - began
@@ -147,7 +148,7 @@ async def _compression(target: Target) -> Finding:
     try:
         async with target.connect(compress=True) as link:
             name = f"{PROBE}.{'x' * 1010}"  # its error is long enough to be compressed
-            await asyncio.wait_for(link.call(name, "x" * 4000), target.timeout)
+            await within(link.call(name, "x" * 4000), target.timeout)
     except CallError:
         pass
     except (LinkError, asyncio.TimeoutError) as error:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
+from wslink.waiting import within
+
 MAX_HEAD, MAX_BODY = 64 * 1024, 4096
 """Bytes of an answer that are read."""
 PLAIN_TO_TLS = ("plain HTTP request was sent to HTTPS port", "speaking plain HTTP to an SSL-enabled server port")
@@ -68,18 +70,18 @@ async def ask(
     port = parts.port or (443 if parts.scheme == "wss" else 80)
     name = parts.hostname if tls is not None else None
     opening = asyncio.open_connection(parts.hostname, port, ssl=tls, server_hostname=name, limit=MAX_HEAD)
-    reader, writer = await asyncio.wait_for(opening, timeout)
+    reader, writer = await within(opening, timeout)
     try:
         lines = _request(parts, upgrade) + [f"{one}: {value}" for one, value in headers.items()]
         writer.write("\r\n".join([*lines, "", ""]).encode("latin-1", "replace"))
-        answer = await asyncio.wait_for(_read(reader), timeout)
+        answer = await within(_read(reader), timeout)
         if answer.status == 101:
             await _close(reader, writer)
         return answer
     finally:
         writer.close()
         with contextlib.suppress(OSError, asyncio.TimeoutError):
-            await asyncio.wait_for(writer.wait_closed(), 1)
+            await within(writer.wait_closed(), 1)
 
 
 def _request(parts: SplitResult, upgrade: bool) -> list[str]:
@@ -103,7 +105,7 @@ async def _close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     """Close a WebSocket: if the client merely disappeared, Apache would keep a thread for it until its timeout."""
     with contextlib.suppress(OSError, asyncio.TimeoutError):
         writer.write(CLOSE)
-        await asyncio.wait_for(reader.read(), 1)
+        await within(reader.read(), 1)
 
 
 async def _read(reader: asyncio.StreamReader) -> Answer:
@@ -118,5 +120,5 @@ async def _read(reader: asyncio.StreamReader) -> Answer:
     body = b""
     if words[1] != "101":
         with contextlib.suppress(asyncio.TimeoutError):
-            body = await asyncio.wait_for(reader.read(MAX_BODY), 1)
+            body = await within(reader.read(MAX_BODY), 1)
     return Answer(int(words[1]), headers, body.decode("utf-8", "replace"))

@@ -24,6 +24,7 @@ from wslink.tools.lasting import add_reconnect, answer, lasting, run
 from wslink.tools.options import Target, add_options, count, seconds, target_of
 from wslink.tools.show import size
 from wslink.version import __version__
+from wslink.waiting import within
 from wslink.wire import recording
 from wslink.wire.codec import V2_WITH_ARRAYS
 from wslink.wire.frames import Buffer
@@ -126,7 +127,7 @@ async def _record(target: Target, arguments: argparse.Namespace, tally: Tally) -
             say(f"recording {', '.join(topics)}; Ctrl+C ends it")
             try:
                 with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(writer.take(subscriptions), arguments.seconds or None)
+                    await within(writer.take(subscriptions), arguments.seconds or None)
             finally:  # also of one that ends early: what there is can be replayed
                 say(f"-- {tally.records} publications, {size(tally.bytes)}, in {arguments.output}{writer.full}")
 

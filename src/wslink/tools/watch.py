@@ -16,6 +16,7 @@ from wslink.tools.filters import parse
 from wslink.tools.lasting import add_reconnect, answer, lasting, run
 from wslink.tools.options import Target, add_options, count, positive, seconds, target_of
 from wslink.tools.show import as_line, line, size, weight
+from wslink.waiting import within
 from wslink.wire.value import Value
 
 
@@ -76,7 +77,7 @@ async def _watch(target: Target, arguments: argparse.Namespace) -> None:
         subscription = await answer(subscribed, target.timeout, topic)
         rates = Rates(arguments.every)
         try:
-            await asyncio.wait_for(_take(subscription, rates, arguments), arguments.seconds or None)
+            await within(_take(subscription, rates, arguments), arguments.seconds or None)
         except asyncio.TimeoutError:
             pass
         finally:

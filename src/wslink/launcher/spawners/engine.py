@@ -10,6 +10,7 @@ from pathlib import Path
 
 from wslink.launcher.spawners.base import LaunchSpec
 from wslink.launcher.spawners.tree import MARK
+from wslink.waiting import within
 
 TIMEOUT = 30.0
 """Seconds that one command may take."""
@@ -39,7 +40,7 @@ async def run(
     with contextlib.nullcontext(asyncio.subprocess.STDOUT) if errors is None else appending(errors) as stderr:
         process = await popen(arguments, asyncio.subprocess.PIPE, stderr, environment, asyncio.subprocess.PIPE)
     try:
-        output, _ = await asyncio.wait_for(process.communicate(given), TIMEOUT)
+        output, _ = await within(process.communicate(given), TIMEOUT)
     except BaseException:
         await _kill(process)
         raise
@@ -86,7 +87,7 @@ async def _kill(process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.kill()
     with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(process.wait(), KILLED)
+        await within(process.wait(), KILLED)
 
 
 def environment_of(spec: LaunchSpec) -> dict[str, str]:
