@@ -162,3 +162,29 @@ class TestPostponed:
         assert sys.modules["postponed_here"] is module
         assert "postponed_nowhere" not in sys.modules
         assert self.runs(package) == 1
+
+
+def test_a_server_of_the_released_api_listens_without_aiohttp() -> None:
+    """Unless the application has touched `server.app`."""
+    program = textwrap.dedent("""
+        import asyncio, sys
+
+        from wslink.backends import create_webserver
+        from wslink.websocket import ServerProtocol
+
+        server = create_webserver({
+            "host": "127.0.0.1", "port": 0, "ws": {"ws": ServerProtocol()}, "timeout": 0, "ssl": None,
+        })
+
+        async def serve() -> None:
+            task = asyncio.ensure_future(server.start(lambda port: None))
+            while not server.get_port():
+                await asyncio.sleep(0.01)
+            print("aiohttp" in sys.modules)
+            await server.stop()
+            await task
+
+        asyncio.run(serve())
+    """)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout.split()[-1] == "False"

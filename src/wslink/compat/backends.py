@@ -6,15 +6,10 @@ Each backend of the released API makes a server from a configuration.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
-_BACKENDS = {
-    "aiohttp": "wslink.backends.aiohttp",
-    "generic": "wslink.backends.generic",
-    "jupyter": "wslink.backends.jupyter",
-    "tornado": "wslink.backends.tornado",
-}
-"""Their import paths in released packages, which software replaces by modules of its own."""
+_BACKENDS = ("aiohttp", "generic", "jupyter", "tornado")
 
 
 def create_webserver(server_config: dict[str, Any], backend: str = "aiohttp") -> Any:
@@ -39,4 +34,5 @@ def launcher_start(args: Any, config: dict[str, Any], backend: str = "aiohttp") 
 def _module(backend: str) -> Any:
     if backend not in _BACKENDS:
         raise Exception(f"{backend} backend is not implemented; backends: {', '.join(_BACKENDS)}")
-    return importlib.import_module(_BACKENDS[backend])
+    # Software replaces the released path by a module of its own. The path itself loads all of aiohttp.
+    return sys.modules.get(f"wslink.backends.{backend}") or importlib.import_module(f"wslink.compat.{backend}")
