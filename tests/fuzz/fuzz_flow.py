@@ -11,18 +11,17 @@ import atexit
 import heapq
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
-from tests.session.queueing import large, small
+from tests.session.queueing import Line, large, small
 from wslink.session import flow as flows
 from wslink.session.congestion import MAX_CHUNK, MIN_CHUNK
 from wslink.session.entries import Entry
 from wslink.session.flow import FlowControl
 from wslink.session.send_queue import SendQueue
 from wslink.session.window import MAX_WINDOW
-from wslink.wire.frames import Frame
 
 PUT, PUT_LARGE, ACKNOWLEDGE, SETTLE, WAIT, OPEN, CLOSE, LOSE = range(8)
 SUBSCRIPTIONS = 4
@@ -45,18 +44,6 @@ SEEDS = [
     _step(PUT_LARGE, 255) + _step(WAIT, 4) + _step(ACKNOWLEDGE, 255, 0, 2) + _step(WAIT, 7) + _step(ACKNOWLEDGE, 9, 9),
     _step(PUT_LARGE, 9) + _step(LOSE) + _step(PUT_LARGE, 9) + _step(ACKNOWLEDGE, 255, 255, 3) * 3,
 ]
-
-
-class _Line:
-    """Takes everything."""
-
-    writable = True
-
-    def __init__(self) -> None:
-        self.total = 0
-
-    def send(self, frames: Sequence[Frame]) -> None:
-        self.total += sum(frame.size for frame in frames)
 
 
 class _Clock:
@@ -91,7 +78,7 @@ class _Client:
     def __init__(self, clock: _Clock) -> None:
         self.clock = clock
         self.queue = SendQueue(10**9)
-        self.line = _Line()
+        self.line = Line()
         self.flow = FlowControl(self.queue, self.line, lambda message: True, self.pump)
 
     def pump(self) -> None:
@@ -119,7 +106,7 @@ class _Client:
             self.pump()
         else:
             self.queue.interrupt()
-            self.line = _Line()
+            self.line = Line()
             flow.move(self.line)
         self.check()
 
@@ -175,4 +162,4 @@ async def _act(data: bytes, clock: _Clock) -> None:
         kind, first, second, third = data[at : at + 4]
         client.step(kind % 8, first, second, third)
     client.drain()
-    client.flow.end()
+    client.flow.stop()

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from wslink.session.entries import Entry
 from wslink.session.send_queue import SendQueue
 from wslink.wire.chunks import HEADER_LENGTH, cut
-from wslink.wire.frames import Message, text_frame
+from wslink.wire.frames import Frame, Message, text_frame
 
 MIB = 1024 * 1024
+
+
+class Line:
+    """Takes everything."""
+
+    writable = True
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    def send(self, frames: Sequence[Frame]) -> None:
+        self.total += sum(frame.size for frame in frames)
 
 
 def small(text: str) -> Message:

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 
-from tests.session.queueing import large, small
+from tests.session.queueing import Line, large, small
 from wslink.session import flow as flows
 from wslink.session.entries import Entry
 from wslink.session.flow import FlowControl
 from wslink.session.send_queue import SendQueue
-from wslink.wire.frames import Frame
-
-
-class Line:
-    """Takes everything."""
-
-    writable = True
-
-    def __init__(self) -> None:
-        self.total = 0
-
-    def send(self, frames: Sequence[Frame]) -> None:
-        self.total += sum(frame.size for frame in frames)
 
 
 async def test_a_line_that_looked_slow_for_a_moment_is_not_waited_for_once_nothing_is_on_its_way(

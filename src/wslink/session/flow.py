@@ -127,13 +127,6 @@ class FlowControl:
             self._timer.cancel()
             self._timer = None
 
-    def end(self) -> None:
-        """The session has ended. Nothing may refer to it for as long as a window would rest, which the client chose."""
-        self.stop()
-        for timer in self._rests.values():
-            timer.cancel()
-        self._rests.clear()
-
     # Windows --------------------------------------------------------------------
 
     def open_window(self, subscription: int, window: int | None, max_rate: float | None) -> DeliveryWindow:

@@ -148,7 +148,7 @@ class Sender:
         if self._turn is not None:
             self._turn.cancel()
         if self.flow is not None:
-            self.flow.end()
+            self.flow.stop()
         self._transport, self._again, self.flow = Nowhere(), None, None
         return waiting
 
